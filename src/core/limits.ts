@@ -1,0 +1,54 @@
+/** Every bound in one place; their relations are asserted below, when this file is loaded. */
+import { assert } from './errors.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const limits = {
+  /** R-097 */
+  recordIdBytesMax: 2048,
+  /** R-091, R-096: UTF-8 bytes of the names and values of one record; of one value alike. */
+  recordBytesMax: 358_400,
+  /** Section (e) of the specification. */
+  featuresMax: 2500,
+  nameLengthMax: 64,
+
+  /** A batch being packed is sent to its shard when it reaches this size. */
+  batchBytes: 256 * KIB,
+  /** A batch may pass `batchBytes` by one record. */
+  batchBytesMax: 2 * MIB,
+  /** Smaller batches are copied together in the shard, so that a million single puts are not a million buffers. */
+  batchAdoptBytesMin: 32 * KIB,
+
+  /** One commit takes the batches that wait, up to this many bytes (and at least one batch). */
+  commitBytesMax: 4 * MIB,
+  /** Hard cap on a frame, so that a damaged length cannot ask for gigabytes. */
+  framePayloadBytesMax: 16 * MIB,
+
+  segmentBytes: 64 * MIB,
+  segmentBytesMin: 64 * KIB,
+  logBytes: 1024 * MIB,
+
+  memoryBytes: 1024 * MIB,
+  memoryBytesMin: 32 * MIB,
+
+  /** R-450: offline within 15 minutes of the call. */
+  flushAgeMsMax: 15 * 60_000,
+  flushAgeMs: 5 * 60_000,
+  /** Arrow bytes of one Parquet file; WASM memory grows to about five times this and never shrinks. */
+  fileBytes: 48 * MIB,
+  fileRows: 1_000_000,
+
+  /** Records merged into the online partition in one transaction; longer transactions stall commits and reads. */
+  mergeSliceRecords: 1000,
+  /** Rows turned into columns before the shard looks at its messages again. */
+  columnSliceRows: 8192,
+
+  listPageMax: 10_000,
+  ingestErrorsKept: 1000,
+} as const
+
+assert(limits.batchBytes + limits.recordBytesMax * 3 <= limits.batchBytesMax, 'one record fits behind a full batch')
+assert(limits.commitBytesMax + limits.batchBytesMax <= limits.framePayloadBytesMax, 'a commit fits in a frame')
+assert(limits.framePayloadBytesMax < limits.segmentBytes, 'a frame fits in a segment')
+assert(limits.flushAgeMs <= limits.flushAgeMsMax, 'the default flush age is legal')
