@@ -42,28 +42,31 @@ type OptionalNames<D extends FeatureGroupDefinition> = Exclude<
 type Simplify<T> = { [K in keyof T]: T[K] }
 
 /** A record as it is written. Id and event time are required; null, undefined and absent all mean "no value". */
-export type RecordInput<D extends FeatureGroupDefinition> = string extends FeatureNames<D>
-  ? Readonly<Record<string, string | number | bigint | Date | null | undefined>>
-  : Simplify<
-      {
-        readonly [K in D['eventTime'] & FeatureNames<D>]: EventTimeTypes[D['features'][K]]
-      } & {
-        readonly [K in Exclude<D['recordIdentifier'], D['eventTime']> & FeatureNames<D>]: ValueTypes[D['features'][K]]
-      } & {
-        readonly [K in OptionalNames<D>]?: ValueTypes[D['features'][K]] | null | undefined
-      }
-    >
+export type RecordInput<D extends FeatureGroupDefinition> =
+  string extends FeatureNames<D>
+    ? Readonly<Record<string, string | number | bigint | Date | null | undefined>>
+    : Simplify<
+        {
+          readonly [K in D['eventTime'] & FeatureNames<D>]: EventTimeTypes[D['features'][K]]
+        } & {
+          readonly [K in Exclude<D['recordIdentifier'], D['eventTime']> &
+            FeatureNames<D>]: ValueTypes[D['features'][K]]
+        } & {
+          readonly [K in OptionalNames<D>]?: ValueTypes[D['features'][K]] | null | undefined
+        }
+      >
 
 /** A record as it is read: features in the order of the definition, those without a value left out. */
-export type RecordOutput<D extends FeatureGroupDefinition> = string extends FeatureNames<D>
-  ? Record<string, string | number | bigint>
-  : Simplify<
-      {
-        [K in (D['recordIdentifier'] | D['eventTime']) & FeatureNames<D>]: ValueTypes[D['features'][K]]
-      } & {
-        [K in OptionalNames<D>]?: ValueTypes[D['features'][K]]
-      }
-    >
+export type RecordOutput<D extends FeatureGroupDefinition> =
+  string extends FeatureNames<D>
+    ? Record<string, string | number | bigint>
+    : Simplify<
+        {
+          [K in (D['recordIdentifier'] | D['eventTime']) & FeatureNames<D>]: ValueTypes[D['features'][K]]
+        } & {
+          [K in OptionalNames<D>]?: ValueTypes[D['features'][K]]
+        }
+      >
 
 /** The type of a record id. It may be given as any of these; ids are compared by their text. */
 export type RecordId = string | number | bigint

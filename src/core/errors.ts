@@ -102,7 +102,10 @@ export class MillraceError extends Error {
   toData(): ErrorData {
     const data = { code: this.code, message: this.message, place: this.place }
     if (this.cause === undefined) return data
-    return { ...data, causeText: this.cause instanceof Error ? (this.cause.stack ?? this.cause.message) : String(this.cause) }
+    return {
+      ...data,
+      causeText: this.cause instanceof Error ? (this.cause.stack ?? this.cause.message) : String(this.cause),
+    }
   }
 }
 

@@ -10,7 +10,7 @@ export const EVENT_SECONDS_MIN = -62_167_219_200 // 0000-01-01T00:00:00Z
 export const EVENT_SECONDS_MAX = 253_402_300_799 // 9999-12-31T23:59:59Z
 
 /** Accepted spelling, for messages. */
-export const STRING_EVENT_TIME_FORMAT = "YYYY-MM-DDThh:mm:ss[.1 to 9 digits]Z, years 0000 to 9999"
+export const STRING_EVENT_TIME_FORMAT = 'YYYY-MM-DDThh:mm:ss[.1 to 9 digits]Z, years 0000 to 9999'
 export const FRACTIONAL_EVENT_TIME_FORMAT = `Unix seconds from ${EVENT_SECONDS_MIN} to ${EVENT_SECONDS_MAX}.999999999`
 
 export interface Instant {
@@ -71,8 +71,7 @@ export function parseStringEventTime(text: string, into: Instant): boolean {
     }
     nanos *= NANOS_PER_DIGIT[digits]!
   }
-  const days =
-    daysBeforeYear(year) + DAYS_BEFORE_MONTH[month - 1]! + (leap && month > 2 ? 1 : 0) + (day - 1)
+  const days = daysBeforeYear(year) + DAYS_BEFORE_MONTH[month - 1]! + (leap && month > 2 ? 1 : 0) + (day - 1)
   into.seconds = days * 86_400 + hour * 3600 + minute * 60 + second
   into.nanos = nanos
   into.digits = digits
@@ -156,12 +155,7 @@ export function fractionalInstant(value: number, into: Instant): boolean {
 }
 
 /** Negative, zero or positive as the first instant is earlier, the same or later (R-115). */
-export function compareInstants(
-  secondsA: number,
-  nanosA: number,
-  secondsB: number,
-  nanosB: number,
-): number {
+export function compareInstants(secondsA: number, nanosA: number, secondsB: number, nanosB: number): number {
   return secondsA !== secondsB ? secondsA - secondsB : nanosA - nanosB
 }
 
@@ -257,7 +251,7 @@ const textBuffer = Buffer.alloc(EVENT_TIME_TEXT_BYTES_MAX)
 
 /** The text of an instant, as a string. */
 export function eventTimeText(seconds: number, nanos: number, digits: number): string {
-  return textBuffer.latin1Slice(0, writeEventTime(textBuffer, 0, seconds, nanos, digits))
+  return textBuffer.toString('latin1', 0, writeEventTime(textBuffer, 0, seconds, nanos, digits))
 }
 
 /** The hour partition of an instant: whole hours since 1970, rounded toward the past (R-461). */

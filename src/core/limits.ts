@@ -48,7 +48,13 @@ export const limits = {
   ingestErrorsKept: 1000,
 } as const
 
-assert(limits.batchBytes + limits.recordBytesMax * 3 <= limits.batchBytesMax, 'one record fits behind a full batch')
-assert(limits.commitBytesMax + limits.batchBytesMax <= limits.framePayloadBytesMax, 'a commit fits in a frame')
+assert(
+  limits.batchBytes + limits.recordBytesMax * 3 <= limits.batchBytesMax,
+  'one record fits behind a full batch',
+)
+assert(
+  limits.commitBytesMax + limits.batchBytesMax <= limits.framePayloadBytesMax,
+  'a commit fits in a frame',
+)
 assert(limits.framePayloadBytesMax < limits.segmentBytes, 'a frame fits in a segment')
 assert(limits.flushAgeMs <= limits.flushAgeMsMax, 'the default flush age is legal')

@@ -26,10 +26,7 @@ export function murmur3(bytes: Uint8Array, start: number, end: number, seed: num
   let hash = seed | 0
   let at = start
   for (; at + 4 <= end; at += 4) {
-    hash = mixWord(
-      hash,
-      bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24),
-    )
+    hash = mixWord(hash, bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))
   }
   if (at < end) {
     let tail = bytes[at]!
