@@ -71,12 +71,23 @@ export type RecordOutput<D extends FeatureGroupDefinition> =
 /** The type of a record id. It may be given as any of these; ids are compared by their text. */
 export type RecordId = string | number | bigint
 
+/** What the compiler shows for a wrong name. Intersecting two names instead would turn the whole definition into `never`. */
+interface MustBeOneOf<Names> {
+  readonly mustBeOneOf: Names
+}
+
+type EventTimeNames<D extends FeatureGroupDefinition> = {
+  [K in FeatureNames<D>]: D['features'][K] extends 'Integral' ? never : K
+}[FeatureNames<D>]
+
 /** Makes wrong identifier and event-time names, and an Integral event time, compile errors. */
 export type CheckedDefinition<D extends FeatureGroupDefinition> = D & {
-  readonly recordIdentifier: FeatureNames<D>
-  readonly eventTime: {
-    [K in FeatureNames<D>]: D['features'][K] extends 'Integral' ? never : K
-  }[FeatureNames<D>]
+  readonly recordIdentifier: D['recordIdentifier'] extends FeatureNames<D>
+    ? D['recordIdentifier']
+    : MustBeOneOf<FeatureNames<D>>
+  readonly eventTime: D['eventTime'] extends EventTimeNames<D>
+    ? D['eventTime']
+    : MustBeOneOf<EventTimeNames<D>>
 }
 
 export type TargetStore = 'online' | 'offline'

@@ -30,6 +30,8 @@ export const ERROR_KINDS = {
   /** A hard delete that is not later than the stored record. */
   EVENT_TIME_NOT_LATER: 'invalid',
   FEATURE_GROUP_NOT_FOUND: 'missing',
+  /** An optional package that this command needs is not installed. */
+  DEPENDENCY_MISSING: 'missing',
   /** The data directory belongs to something else, to a newer format or to another shard count. */
   INCOMPATIBLE_STORE: 'invalid',
   /** Another process, or this one, has the data directory open. */
@@ -38,10 +40,14 @@ export const ERROR_KINDS = {
   THROTTLED: 'throttled',
   /** The disk is full: nothing was written, reads go on. */
   DISK_FULL: 'unavailable',
+  /** The operating system refused a file operation; its own error is the cause. */
+  IO_FAILED: 'unavailable',
   /** A sync failed earlier: whether the write survives is unknown; reopen the store, recovery decides. */
   LOG_POISONED: 'unavailable',
   /** A thread of the store died; reopen the store. */
   STORE_FAILED: 'unavailable',
+  /** A batch of a source that does not follow the one before it. */
+  OUT_OF_SEQUENCE: 'invalid',
   LOG_CORRUPT: 'corrupt',
   MANIFEST_CORRUPT: 'corrupt',
   CATALOG_CORRUPT: 'corrupt',

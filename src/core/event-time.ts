@@ -111,7 +111,8 @@ export function parseFractionalEventTime(text: string, into: Instant): boolean {
   const point = mantissa.indexOf('.')
   const allDigits = mantissa.replace('.', '')
   const exponent = match[3] === undefined ? 0 : Number(match[3])
-  if (exponent > 400 || exponent < -400) {
+  // A mantissa has at most 400 digits: beyond these exponents a value is zero, out of range or below a nanosecond.
+  if (exponent > 1000 || exponent < -1000) {
     if (/[1-9]/.test(allDigits) && exponent > 0) return false
     // Too small to reach a nanosecond: zero, or the nanosecond before it when negative.
     return settle(match[1] === '-', 0n, /[1-9]/.test(allDigits), into)

@@ -1,0 +1,64 @@
+/** The value part of a row, back as a record of the caller's types. Runs on the calling thread. */
+import { eventTimeText } from '../core/event-time.ts'
+import { KIND_FRACTIONAL, KIND_INTEGRAL, type RecordSchema } from '../core/model.ts'
+import {
+  FLAG_TOMBSTONE,
+  slotsOffset,
+  VALUE_DIGITS,
+  VALUE_FLAGS,
+  VALUE_NANOS,
+  VALUE_SECONDS,
+  VALUE_SLOT_COUNT,
+  VALUE_VALIDITY,
+} from './row.ts'
+
+export type FeatureValue = string | number | bigint
+export type PlainRecord = Record<string, FeatureValue>
+
+/**
+ * @param source - holds the value at `value`, 8-byte alignment not needed
+ * @returns the record, features in the order of the definition; undefined for a tombstone
+ */
+export function decodeRecord(
+  schema: RecordSchema,
+  id: string,
+  source: Buffer,
+  value: number,
+): PlainRecord | undefined {
+  if ((source[value + VALUE_FLAGS]! & FLAG_TOMBSTONE) !== 0) return undefined
+  const slotCount = source.readUInt16LE(value + VALUE_SLOT_COUNT)
+  const slots = value + slotsOffset(slotCount)
+  const record: PlainRecord = {}
+  for (const feature of schema.features) {
+    const { slot } = feature
+    if (slot < 0) {
+      record[feature.name] = feature === schema.identifier ? id : eventTimeOf(source, value)
+      continue
+    }
+    // Features added later than the record was written have no slot in it (R-533).
+    if (slot >= slotCount) continue
+    if ((source[value + VALUE_VALIDITY + (slot >>> 3)]! & (1 << (slot & 7))) === 0) continue
+    const at = slots + slot * 8
+    if (feature.kind === KIND_FRACTIONAL) record[feature.name] = source.readDoubleLE(at)
+    else if (feature.kind === KIND_INTEGRAL) record[feature.name] = readInteger(source, at)
+    else {
+      const start = value + source.readUInt32LE(at)
+      record[feature.name] = source.toString('utf8', start, start + source.readUInt32LE(at + 4))
+    }
+  }
+  return record
+}
+
+function eventTimeOf(source: Buffer, value: number): string {
+  return eventTimeText(
+    source.readDoubleLE(value + VALUE_SECONDS),
+    source.readUInt32LE(value + VALUE_NANOS),
+    source[value + VALUE_DIGITS]!,
+  )
+}
+
+/** A number where it is exact, else a bigint. */
+function readInteger(source: Buffer, at: number): number | bigint {
+  const number = source.readInt32LE(at + 4) * 0x1_0000_0000 + source.readUInt32LE(at)
+  return Number.isSafeInteger(number) ? number : source.readBigInt64LE(at)
+}

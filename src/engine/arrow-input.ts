@@ -1,0 +1,252 @@
+/**
+ * Arrow tables and record batches as input of an ingestion: columns are read where they lie, strings go from the
+ * column's bytes into the packed row without becoming JavaScript strings.
+ */
+import { isUtf8 } from 'node:buffer'
+import { type Data, DataType, type RecordBatch, type Table } from 'apache-arrow'
+import type { BatchBuilder } from '../codec/batch-builder.ts'
+import { invalid, type MillraceError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import {
+  type FeatureSchema,
+  KIND_FRACTIONAL,
+  KIND_INTEGRAL,
+  KIND_STRING,
+  type RecordSchema,
+} from '../core/model.ts'
+import { type EventTimeReader, eventTimeReader } from './arrow-event-time.ts'
+import { ID_EMPTY, ID_OK, IdScratch } from './id-scratch.ts'
+import type { Ingestion } from './ingest.ts'
+
+export type ArrowInput = Table | RecordBatch
+
+export const isArrowTable = (input: unknown): input is Table =>
+  typeof input === 'object' && input !== null && 'batches' in input && 'schema' in input
+
+export const isArrowBatch = (input: unknown): input is RecordBatch =>
+  typeof input === 'object' &&
+  input !== null &&
+  'numRows' in input &&
+  'schema' in input &&
+  'data' in input &&
+  !('batches' in input)
+
+export async function feedArrow(
+  input: ArrowInput,
+  ingestion: Ingestion,
+  schema: RecordSchema,
+): Promise<void> {
+  const batches = isArrowTable(input) ? input.batches : [input]
+  for (const batch of batches) {
+    const reader = new ArrowRowReader(batch, schema, ingestion.shardCount)
+    for (let row = 0; row < batch.numRows; row++) {
+      reader.row = row
+      const full = ingestion.add(reader.pack)
+      if (full < 0) continue
+      await ingestion.send(full)
+      if (ingestion.isAborted) return
+    }
+  }
+}
+
+/** Writes the value of one row into its slot. @returns the size of the value as text, or a bound above it */
+type SlotWriter = (batch: BatchBuilder, row: number) => number
+
+interface ColumnWriter {
+  readonly feature: FeatureSchema
+  readonly isNull: ((row: number) => boolean) | undefined
+  readonly write: SlotWriter
+}
+
+class ArrowRowReader {
+  row = 0
+  readonly #schema: RecordSchema
+  readonly #id: IdScratch
+  readonly #idText: (row: number) => number
+  readonly #eventTime: EventTimeReader
+  readonly #columns: ColumnWriter[] = []
+  readonly #head
+
+  constructor(batch: RecordBatch, schema: RecordSchema, shardCount: number) {
+    this.#schema = schema
+    this.#id = new IdScratch(shardCount)
+    this.#head = { operation: 0, targets: 0, invocationMs: 0, slotCount: schema.slotCount, flags: 0 }
+    const columns = new Map<string, Data>()
+    batch.schema.fields.forEach((field, i) => {
+      const feature = schema.byName.get(field.name)
+      if (feature === undefined) {
+        throw invalid(
+          `feature group "${schema.group.name}" has no feature "${field.name}", which is a column of the Arrow input`,
+          {
+            featureGroup: schema.group.name,
+            feature: field.name,
+          },
+        )
+      }
+      const data = batch.data.children[i]!
+      columns.set(field.name, data)
+      if (feature.slot >= 0) {
+        this.#columns.push({ feature, isNull: nullTest(data), write: slotWriter(schema, feature, data) })
+      }
+    })
+    this.#idText = idReader(schema, columnOf(schema, columns, schema.identifier), this.#id)
+    this.#eventTime = eventTimeReader(schema, columnOf(schema, columns, schema.eventTime))
+  }
+
+  /** Packs the current row; see `PackRow`. */
+  readonly pack = (
+    operation: { operation: number; targets: number; invocationMs: number },
+    batches: readonly BatchBuilder[],
+    isWanted: ((shard: number) => boolean) | undefined,
+  ): number => {
+    const { row } = this
+    const outcome = this.#idText(row)
+    if (outcome !== ID_OK) throw this.#badId(outcome)
+    const instant = this.#eventTime(row)
+    const { shard } = this.#id
+    if (isWanted !== undefined && !isWanted(shard)) return shard
+    const head = this.#head
+    head.operation = operation.operation
+    head.targets = operation.targets
+    head.invocationMs = operation.invocationMs
+    const batch = batches[shard]!
+    const id = this.#id
+    batch.beginRow(head, id.source, id.bytes, id.high, id.low, instant.seconds, instant.nanos, instant.digits)
+    try {
+      let bytes = id.bytes
+      for (const column of this.#columns) {
+        if (column.isNull?.(row)) continue
+        bytes += column.feature.nameBytes + column.write(batch, row)
+      }
+      if (bytes > limits.recordBytesMax) throw this.#tooLarge(bytes)
+    } catch (thrown) {
+      batch.cancelRow()
+      throw thrown
+    }
+    batch.endRow()
+    return shard
+  }
+
+  #badId(outcome: number): MillraceError {
+    const text = outcome === ID_EMPTY ? 'found none or an empty one' : 'found a longer one'
+    return invalid(
+      `feature group "${this.#schema.group.name}", feature "${this.#schema.identifier.name}": expected a record identifier of 1 to ${limits.recordIdBytesMax} bytes, ${text}`,
+      { featureGroup: this.#schema.group.name, feature: this.#schema.identifier.name },
+    )
+  }
+
+  #tooLarge(bytes: number): MillraceError {
+    return invalid(
+      `feature group "${this.#schema.group.name}": a record has at most ${limits.recordBytesMax} bytes of names and values, found ${bytes}`,
+      { featureGroup: this.#schema.group.name },
+    )
+  }
+}
+
+function columnOf(schema: RecordSchema, columns: ReadonlyMap<string, Data>, feature: FeatureSchema): Data {
+  const data = columns.get(feature.name)
+  if (data !== undefined) return data
+  throw invalid(
+    `the Arrow input has no column "${feature.name}", which feature group "${schema.group.name}" requires`,
+    {
+      featureGroup: schema.group.name,
+      feature: feature.name,
+    },
+  )
+}
+
+const nullTest = (data: Data): ((row: number) => boolean) | undefined =>
+  data.nullCount === 0 ? undefined : (row) => !data.getValid(row)
+
+export function wrongType(
+  schema: RecordSchema,
+  feature: FeatureSchema,
+  data: Data,
+  expected: string,
+): MillraceError {
+  return invalid(
+    `feature group "${schema.group.name}", feature "${feature.name}": expected an Arrow column of ${expected}, found ${data.type}`,
+    { featureGroup: schema.group.name, feature: feature.name },
+  )
+}
+
+/** The bytes of a Utf8 column, checked once for the whole column. */
+export function utf8Column(
+  schema: RecordSchema,
+  feature: FeatureSchema,
+  data: Data,
+): { bytes: Buffer; offsets: Int32Array } {
+  if (!DataType.isUtf8(data.type)) throw wrongType(schema, feature, data, 'Utf8')
+  const values = data.values as Uint8Array | undefined
+  const bytes =
+    values === undefined ? Buffer.alloc(0) : Buffer.from(values.buffer, values.byteOffset, values.byteLength)
+  const offsets = data.valueOffsets as Int32Array
+  const used = bytes.subarray(offsets[0] ?? 0, offsets[data.length] ?? 0)
+  if (!isUtf8(used)) throw wrongType(schema, feature, data, 'well-formed UTF-8')
+  return { bytes, offsets }
+}
+
+const NUMBER_TEXT_BYTES_MAX = 26
+
+function slotWriter(schema: RecordSchema, feature: FeatureSchema, data: Data): SlotWriter {
+  const { slot } = feature
+  if (feature.kind === KIND_STRING) {
+    const { bytes, offsets } = utf8Column(schema, feature, data)
+    return (batch, row) => {
+      const start = offsets[row]!
+      const end = offsets[row + 1]!
+      batch.setUtf8(slot, bytes, start, end)
+      return end - start
+    }
+  }
+  if (feature.kind === KIND_FRACTIONAL) {
+    if (!DataType.isFloat(data.type) || data.type.precision === 0)
+      throw wrongType(schema, feature, data, 'Float32 or Float64')
+    const values = data.values as Float64Array
+    return (batch, row) => {
+      const value = values[row]!
+      if (!Number.isFinite(value)) throw notFinite(schema, feature, value)
+      batch.setFractional(slot, value)
+      return NUMBER_TEXT_BYTES_MAX
+    }
+  }
+  if (!DataType.isInt(data.type) || (data.type.bitWidth === 64 && !data.type.isSigned)) {
+    throw wrongType(schema, feature, data, 'signed integers, or unsigned ones of at most 32 bits')
+  }
+  if (data.type.bitWidth === 64) {
+    const values = data.values as BigInt64Array
+    const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
+    return (batch, row) => {
+      batch.setIntegerWords(slot, words[row * 2]!, words[row * 2 + 1]!)
+      return NUMBER_TEXT_BYTES_MAX
+    }
+  }
+  const values = data.values as Int32Array
+  return (batch, row) => {
+    batch.setInteger(slot, values[row]!)
+    return NUMBER_TEXT_BYTES_MAX
+  }
+}
+
+const notFinite = (schema: RecordSchema, feature: FeatureSchema, value: number): MillraceError =>
+  invalid(
+    `feature group "${schema.group.name}", feature "${feature.name}": expected a finite number, found ${value}`,
+    {
+      featureGroup: schema.group.name,
+      feature: feature.name,
+    },
+  )
+
+function idReader(schema: RecordSchema, data: Data, id: IdScratch): (row: number) => number {
+  const feature = schema.identifier
+  const isNull = nullTest(data)
+  if (feature.kind === KIND_STRING) {
+    const { bytes, offsets } = utf8Column(schema, feature, data)
+    return (row) => (isNull?.(row) ? ID_EMPTY : id.setUtf8(bytes, offsets[row]!, offsets[row + 1]!))
+  }
+  if (feature.kind === KIND_INTEGRAL ? !DataType.isInt(data.type) : !DataType.isFloat(data.type)) {
+    throw wrongType(schema, feature, data, feature.kind === KIND_INTEGRAL ? 'integers' : 'floats')
+  }
+  const values = data.values as Int32Array | BigInt64Array | Float64Array
+  return (row) => (isNull?.(row) ? ID_EMPTY : id.setText(String(values[row])))
+}

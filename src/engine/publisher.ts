@@ -1,0 +1,180 @@
+/**
+ * The Publisher makes offline files: it decides when a flush round starts, which hours go into it, and brings
+ * their rows from all shards into one file per feature group and hour.
+ * Owns: the order of rounds, the manifest's growth, rounds that could not be finished yet.
+ * Does not own: the rows (shards), encoding (encoder threads).
+ * Invariants: one round at a time, each finished before the next begins, so that a published hour has no older
+ * row left (I8); a file is named in the manifest before the shards let go of its rows (I12).
+ *
+ * A round: ask the shards which hours (`hours`), fix their rows in every log (`seal`), then per portion: fetch
+ * columns, encode, append to the manifest, tell the shards. A crash at any point repeats the round from the seals
+ * in the logs, with the same file names and the same rows.
+ */
+import type { Seal, SealedHour } from '../codec/seal.ts'
+import type { Clock } from '../core/clock.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Manifest } from '../stores/manifest.ts'
+import type { PartSummary, PendingSeal } from '../workers/protocol.ts'
+import type { EncoderClient } from './encoder-client.ts'
+import { type FileJob, type FilePublisher, groupIntoFiles, portions } from './file-jobs.ts'
+import type { ShardClient } from './shard-client.ts'
+
+export interface PublisherParts {
+  readonly shards: readonly ShardClient[]
+  readonly encoder: EncoderClient
+  readonly manifest: Manifest
+  readonly files: FilePublisher
+  readonly clock: Clock
+  /** Packed bytes of the rows that are turned into columns and encoded at one time. */
+  readonly encodeBytes: number
+}
+
+interface Round {
+  readonly round: number
+  readonly writeTimeMs: number
+  jobs: FileJob[]
+}
+
+const RETRY_MS = 2000
+
+export class Publisher {
+  readonly #parts: PublisherParts
+  #lastRound: number
+  #lastWriteTimeMs = 0
+  /** Sealed, but some of their files are not made yet. */
+  #unfinished: Round[] = []
+  #tail: Promise<unknown> = Promise.resolve()
+  #isClosing = false
+  /** Why the last attempt failed; undefined while all is well. */
+  failure: MillraceError | undefined
+
+  constructor(parts: PublisherParts, lastRound: number, pending: readonly (readonly PendingSeal[])[]) {
+    this.#parts = parts
+    this.#lastRound = lastRound
+    this.#unfinished = roundsOf(pending)
+  }
+
+  /** Finishes what a crash left, then answers the shards' calls for rounds until `close`. */
+  start(): void {
+    if (this.#unfinished.length > 0) this.#inOrder(() => this.#finishRounds()).catch(() => undefined)
+    for (const shard of this.#parts.shards) void this.#watch(shard)
+  }
+
+  /** Publishes every row logged so far, of one feature group or of all. Resolves when the manifest has them. */
+  flush(featureGroup?: number): Promise<void> {
+    return this.#inOrder(() => this.#round({ all: true, featureGroup }))
+  }
+
+  /** Starts no further rounds, and waits for those under way. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    await this.#tail.catch(() => undefined)
+  }
+
+  async #watch(shard: ShardClient): Promise<void> {
+    try {
+      for (;;) {
+        const pressure = await shard.request({ type: 'pressure' })
+        if (pressure === 'closing' || this.#isClosing) return
+        await this.#inOrder(() => this.#round({ all: false, featureGroup: undefined })).catch(() =>
+          this.#pause(),
+        )
+      }
+    } catch {
+      // The shard failed; who writes to it learns why.
+    }
+  }
+
+  /** A full disk is waited out; the rows stay in the log and in memory meanwhile. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      setTimeout(resolve, RETRY_MS).unref()
+    })
+  }
+
+  #inOrder<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(action, action)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+
+  async #round(wanted: { all: boolean; featureGroup: number | undefined }): Promise<void> {
+    try {
+      await this.#finishRounds()
+      const { shards, clock } = this.#parts
+      const hours = unionOfHours(
+        await Promise.all(shards.map((shard) => shard.request({ type: 'hours', ...wanted }))),
+      )
+      if (hours.length === 0) return
+      this.#lastWriteTimeMs = Math.max(this.#lastWriteTimeMs, clock.nowMs())
+      const seal: Seal = { round: ++this.#lastRound, writeTimeMs: this.#lastWriteTimeMs, hours }
+      const parts = await Promise.all(shards.map((shard) => shard.request({ type: 'seal', seal })))
+      this.#unfinished.push({ round: seal.round, writeTimeMs: seal.writeTimeMs, jobs: groupIntoFiles(parts) })
+      await this.#finishRounds()
+      this.failure = undefined
+    } catch (thrown) {
+      this.failure = MillraceError.from(thrown)
+      throw this.failure
+    }
+  }
+
+  /** Oldest first, so that an hour's rows are published in the order of its seals. */
+  async #finishRounds(): Promise<void> {
+    for (let round = this.#unfinished[0]; round !== undefined; round = this.#unfinished[0]) {
+      await this.#finishRound(round)
+      this.#unfinished.shift()
+    }
+  }
+
+  /** While one portion is being encoded, the columns of the next are built. */
+  async #finishRound(round: Round): Promise<void> {
+    const running: Promise<void>[] = []
+    const waiting = portions(round.jobs, this.#parts.encodeBytes)
+    try {
+      for (const portion of waiting) {
+        const request = await this.#parts.files.fetch(round, portion)
+        if (running.length >= this.#parts.encoder.threads) await running.shift()
+        running.push(this.#encode(round, portion, request))
+        running.at(-1)?.catch(() => undefined)
+      }
+      await Promise.all(running)
+    } catch (thrown) {
+      await Promise.allSettled(running)
+      throw thrown
+    }
+  }
+
+  async #encode(
+    round: Round,
+    portion: readonly FileJob[],
+    request: Awaited<ReturnType<FilePublisher['fetch']>>,
+  ): Promise<void> {
+    const { encoder, manifest, files, shards } = this.#parts
+    const encoded = await encoder.encode(request)
+    manifest.append(files.entries(round, portion, encoded))
+    round.jobs = round.jobs.filter((job) => !portion.includes(job))
+    const hours = portion.map(({ featureGroup, eventHour }) => ({ featureGroup, eventHour }))
+    await Promise.all(shards.map((shard) => shard.request({ type: 'published', round: round.round, hours })))
+  }
+}
+
+function unionOfHours(lists: readonly (readonly SealedHour[])[]): SealedHour[] {
+  const union = new Map<string, SealedHour>()
+  for (const hour of lists.flat()) union.set(`${hour.featureGroup}:${hour.eventHour}`, hour)
+  return [...union.values()].sort((a, b) => a.featureGroup - b.featureGroup || a.eventHour - b.eventHour)
+}
+
+/** Rounds that were sealed but not published, put together from what each shard found in its log. */
+function roundsOf(pending: readonly (readonly PendingSeal[])[]): Round[] {
+  const rounds = new Map<number, { writeTimeMs: number; parts: PartSummary[][] }>()
+  pending.forEach((seals, shard) => {
+    for (const { round, writeTimeMs, parts } of seals) {
+      const entry = rounds.get(round) ?? { writeTimeMs, parts: pending.map(() => []) }
+      entry.parts[shard]!.push(...parts)
+      rounds.set(round, entry)
+    }
+  })
+  return [...rounds]
+    .sort(([a], [b]) => a - b)
+    .map(([round, { writeTimeMs, parts }]) => ({ round, writeTimeMs, jobs: groupIntoFiles(parts) }))
+}

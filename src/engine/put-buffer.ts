@@ -1,0 +1,97 @@
+/**
+ * A PutBuffer gathers the single writes of one event-loop turn into one batch per shard, so that a put costs
+ * neither a message nor a sync of its own.
+ * Owns: the batches being filled, and the promise that all writes of a batch share.
+ * Invariant: writes to one record are sent in the order they were made.
+ */
+import { BatchBuilder } from '../codec/batch-builder.ts'
+import { MillraceError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { StoreCore } from './store-core.ts'
+
+interface Outcome {
+  readonly promise: Promise<void>
+  readonly resolve: (sent: Promise<void>) => void
+}
+
+export class PutBuffer {
+  readonly batches: readonly BatchBuilder[]
+  readonly #core: StoreCore
+  readonly #featureGroup: number
+  readonly #outcomes: (Outcome | undefined)[]
+  /** Per shard, the end of the queue of batches that wait at the gate. */
+  readonly #queues: Promise<void>[]
+  #waitingBytes = 0
+  #isScheduled = false
+
+  constructor(core: StoreCore, featureGroup: number) {
+    this.#core = core
+    this.#featureGroup = featureGroup
+    this.batches = core.shards.map(() => new BatchBuilder(8192))
+    this.#outcomes = core.shards.map(() => undefined)
+    this.#queues = core.shards.map(() => Promise.resolve())
+  }
+
+  /** @throws THROTTLED if more single writes wait than the memory budget has room for */
+  checkRoom(): void {
+    if (this.#waitingBytes <= this.#core.gate.limit) return
+    throw new MillraceError(
+      'THROTTLED',
+      `${this.#waitingBytes} bytes of single writes wait already; await some of them before making more`,
+    )
+  }
+
+  /** A row was packed into the shard's batch. @returns the outcome of the batch it will travel in */
+  added(shard: number): Promise<void> {
+    let outcome = this.#outcomes[shard]
+    if (outcome === undefined) {
+      outcome = Promise.withResolvers<void>() as Outcome & PromiseWithResolvers<void>
+      this.#outcomes[shard] = outcome
+    }
+    if (this.batches[shard]!.bytes >= limits.batchBytes) this.#send(shard)
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(() => this.sendAll())
+    }
+    return outcome.promise
+  }
+
+  sendAll(): void {
+    this.#isScheduled = false
+    for (let shard = 0; shard < this.batches.length; shard++) {
+      if (this.batches[shard]!.recordCount > 0) this.#send(shard)
+    }
+  }
+
+  /** Resolves when everything added so far has its outcome. */
+  async drain(): Promise<void> {
+    this.sendAll()
+    await Promise.allSettled(this.#queues)
+  }
+
+  #send(shard: number): void {
+    const outcome = this.#outcomes[shard]!
+    this.#outcomes[shard] = undefined
+    const batch = this.batches[shard]!.finish({
+      featureGroup: this.#featureGroup,
+      sourceLow: 0,
+      sourceHigh: 0,
+      sourceFrom: 0,
+      sourceUpTo: 0,
+    })
+    const { gate } = this.#core
+    let sent: Promise<void>
+    if (gate.wouldWait(batch.bytes)) {
+      this.#waitingBytes += batch.bytes
+      sent = gate.acquire(batch.bytes).then(() => {
+        this.#waitingBytes -= batch.bytes
+        return this.#core.send(shard, batch)
+      })
+    } else {
+      void gate.acquire(batch.bytes)
+      sent = this.#core.send(shard, batch)
+    }
+    this.#queues[shard] = Promise.allSettled([this.#queues[shard], sent]).then(() => undefined)
+    outcome.resolve(sent)
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * A RecordPacker validates record objects of one feature group and packs them into the batch of their shard, in
+ * one pass. This is the calling thread's share of the bulk path: nothing is allocated per value, and records of
+ * the same shape find their features without a lookup.
+ * Owns: the reused scratch of one record. Does not own: the batches.
+ * Invariant: a record that is refused leaves no trace in any batch (R-032).
+ */
+import type { BatchBuilder } from '../codec/batch-builder.ts'
+import { FLAG_TOMBSTONE } from '../codec/row.ts'
+import { invalid, type MillraceError, quote } from '../core/errors.ts'
+import {
+  FRACTIONAL_EVENT_TIME_FORMAT,
+  fractionalInstant,
+  instantFromMs,
+  newInstant,
+  parseStringEventTime,
+  STRING_EVENT_TIME_FORMAT,
+} from '../core/event-time.ts'
+import { limits } from '../core/limits.ts'
+import {
+  type FeatureSchema,
+  KIND_FRACTIONAL,
+  KIND_INTEGRAL,
+  KIND_STRING,
+  type RecordSchema,
+} from '../core/model.ts'
+import { ID_EMPTY, ID_ILL_FORMED, ID_OK, IdScratch } from './id-scratch.ts'
+
+/** No number is longer as text; a record below the limit with this for each number is below it exactly. */
+const NUMBER_TEXT_BYTES_MAX = 26
+const INT64_MIN = -(2n ** 63n)
+const INT64_MAX = 2n ** 63n - 1n
+
+export interface Operation {
+  readonly operation: number
+  readonly targets: number
+  readonly invocationMs: number
+}
+
+export class RecordPacker {
+  readonly id: IdScratch
+  readonly #schema: RecordSchema
+  readonly #instant = newInstant()
+  #lastEventTime: unknown
+  /** Keys of the record before, with their features: most records have the same. */
+  readonly #plan: FeatureSchema[] = []
+  /** Values of the current record, by feature index, and the order they came in. */
+  readonly #values: unknown[]
+  readonly #order: FeatureSchema[] = []
+  readonly #head
+
+  constructor(schema: RecordSchema, shardCount: number) {
+    this.#schema = schema
+    this.id = new IdScratch(shardCount)
+    this.#values = new Array<unknown>(schema.features.length).fill(undefined)
+    this.#head = { operation: 0, targets: 0, invocationMs: 0, slotCount: schema.slotCount, flags: 0 }
+  }
+
+  /**
+   * @param batches - by shard
+   * @param isWanted - false leaves a valid record of that shard out (it was taken before)
+   * @returns the shard of the record
+   * @throws MillraceError INVALID_ARGUMENT naming the feature, what was expected and what was found
+   */
+  pack(
+    record: unknown,
+    operation: Operation,
+    batches: readonly BatchBuilder[],
+    isWanted?: (shard: number) => boolean,
+  ): number {
+    const count = this.#collect(record)
+    try {
+      this.#readId(this.#values[this.#schema.identifier.index])
+      this.#readEventTime(this.#values[this.#schema.eventTime.index])
+      const { shard } = this.id
+      const batch = batches[shard]!
+      this.#begin(batch, operation, 0)
+      try {
+        this.#fill(batch, count)
+      } catch (thrown) {
+        batch.cancelRow()
+        throw thrown
+      }
+      if (isWanted === undefined || isWanted(shard)) batch.endRow()
+      else batch.cancelRow()
+      return shard
+    } finally {
+      for (let i = 0; i < count; i++) this.#values[this.#order[i]!.index] = undefined
+    }
+  }
+
+  /**
+   * Packs a delete: the id and the event time, no features (R-224).
+   * @param operation - OPERATION_SOFT_DELETE or OPERATION_HARD_DELETE
+   */
+  packDelete(
+    id: unknown,
+    eventTime: unknown,
+    operation: Operation,
+    batches: readonly BatchBuilder[],
+  ): number {
+    this.#readId(id)
+    this.#readEventTime(eventTime)
+    const { identifier, eventTime: time } = this.#schema
+    const batch = batches[this.id.shard]!
+    this.#begin(batch, operation, FLAG_TOMBSTONE)
+    if (identifier.slot >= 0) this.#setValue(batch, identifier, id)
+    if (time.slot >= 0 && time !== identifier) this.#setValue(batch, time, eventTime)
+    batch.endRow()
+    return this.id.shard
+  }
+
+  /** Reads an id of any accepted type into `this.id`. */
+  #readId(value: unknown): void {
+    const { identifier } = this.#schema
+    if (value === undefined || value === null) {
+      throw this.#error(identifier, 'expected a record identifier, found nothing')
+    }
+    const outcome = this.id.setText(this.#idText(identifier, value))
+    if (outcome === ID_OK) return
+    if (outcome === ID_EMPTY)
+      throw this.#error(identifier, 'expected a record identifier, found an empty string')
+    if (outcome === ID_ILL_FORMED)
+      throw this.#error(identifier, 'found ill-formed Unicode (a lone surrogate)')
+    throw this.#error(identifier, `a record identifier has at most ${limits.recordIdBytesMax} bytes`)
+  }
+
+  #idText(identifier: FeatureSchema, value: unknown): string {
+    if (identifier.kind === KIND_STRING) {
+      if (typeof value === 'string') return value
+      if (identifier === this.#schema.eventTime && value instanceof Date) return value.toISOString()
+      throw this.#error(identifier, `expected a String, found ${describe(value)}`)
+    }
+    if (identifier.kind === KIND_INTEGRAL) this.#checkIntegral(identifier, value)
+    else this.#checkFractional(identifier, value)
+    return String(value)
+  }
+
+  #readEventTime(value: unknown): void {
+    // Neighbouring records often carry the same time.
+    if (value === this.#lastEventTime && typeof value !== 'object') return
+    this.#lastEventTime = undefined
+    const { eventTime } = this.#schema
+    if (value === undefined || value === null) {
+      throw this.#error(eventTime, 'expected an event time, found nothing')
+    }
+    if (eventTime.kind === KIND_STRING) {
+      const isText = typeof value === 'string'
+      const isRead = isText
+        ? parseStringEventTime(value, this.#instant)
+        : value instanceof Date && instantFromMs(value.getTime(), this.#instant)
+      if (!isRead) {
+        throw this.#error(
+          eventTime,
+          `expected an event time ${STRING_EVENT_TIME_FORMAT}, found ${describe(value)}`,
+        )
+      }
+    } else if (typeof value !== 'number' || !fractionalInstant(value, this.#instant)) {
+      throw this.#error(
+        eventTime,
+        `expected an event time in ${FRACTIONAL_EVENT_TIME_FORMAT}, found ${describe(value)}`,
+      )
+    }
+    this.#lastEventTime = value
+  }
+
+  #begin(batch: BatchBuilder, operation: Operation, flags: number): void {
+    const head = this.#head
+    head.operation = operation.operation
+    head.targets = operation.targets
+    head.invocationMs = operation.invocationMs
+    head.flags = flags
+    const { id } = this
+    const { seconds, nanos, digits } = this.#instant
+    batch.beginRow(head, id.source, id.bytes, id.high, id.low, seconds, nanos, digits)
+  }
+
+  /** Sorts the record's own values by feature. @returns how many it has */
+  #collect(record: unknown): number {
+    if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+      throw invalid(`${this.#where()}: expected a record object, found ${describe(record)}`)
+    }
+    const plan = this.#plan
+    const order = this.#order
+    let count = 0
+    for (const key in record) {
+      let feature = plan[count]
+      if (feature === undefined || feature.name !== key) {
+        feature = this.#featureOf(record, key)
+        plan[count] = feature
+      }
+      order[count++] = feature
+      this.#values[feature.index] = (record as Record<string, unknown>)[key]
+    }
+    return count
+  }
+
+  #featureOf(record: object, key: string): FeatureSchema {
+    const feature = this.#schema.byName.get(key)
+    if (feature !== undefined && Object.hasOwn(record, key)) return feature
+    for (let i = 0; i < this.#values.length; i++) this.#values[i] = undefined
+    throw invalid(`${this.#where()}: unknown feature ${quote(key)}; ${this.#known()}`, {
+      featureGroup: this.#schema.group.name,
+      feature: key,
+    })
+  }
+
+  #fill(batch: BatchBuilder, count: number): void {
+    let bytes = this.id.bytes
+    for (let i = 0; i < count; i++) {
+      const feature = this.#order[i]!
+      const value = this.#values[feature.index]
+      if (value === undefined || value === null) continue
+      bytes += feature.nameBytes
+      if (feature.slot >= 0) bytes += this.#setValue(batch, feature, value)
+      else if (feature === this.#schema.eventTime) bytes += 30
+    }
+    if (bytes > limits.recordBytesMax) this.#checkExactSize(count)
+  }
+
+  /** @returns the size the value has as text, or a bound above it */
+  #setValue(batch: BatchBuilder, feature: FeatureSchema, value: unknown): number {
+    if (feature.kind === KIND_FRACTIONAL) {
+      batch.setFractional(feature.slot, this.#checkFractional(feature, value))
+      return NUMBER_TEXT_BYTES_MAX
+    }
+    if (feature.kind === KIND_INTEGRAL) {
+      if (typeof value === 'number' && Number.isSafeInteger(value)) batch.setInteger(feature.slot, value)
+      else batch.setBigInteger(feature.slot, this.#checkIntegral(feature, value))
+      return NUMBER_TEXT_BYTES_MAX
+    }
+    if (typeof value !== 'string') throw this.#error(feature, `expected a String, found ${describe(value)}`)
+    if (value.length > limits.recordBytesMax) {
+      throw this.#error(
+        feature,
+        `a value has at most ${limits.recordBytesMax} bytes, found ${value.length} characters`,
+      )
+    }
+    const bytes = batch.setText(feature.slot, value)
+    if (bytes < 0) throw this.#error(feature, 'found ill-formed Unicode (a lone surrogate)')
+    return bytes
+  }
+
+  #checkFractional(feature: FeatureSchema, value: unknown): number {
+    if (typeof value === 'number' && Number.isFinite(value)) return value
+    throw this.#error(feature, `expected a Fractional (a finite number), found ${describe(value)}`)
+  }
+
+  #checkIntegral(feature: FeatureSchema, value: unknown): bigint {
+    if (typeof value === 'number') {
+      if (Number.isSafeInteger(value)) return BigInt(value)
+      const advice = Number.isInteger(value) ? '; beyond 2^53 use a bigint, numbers are not exact there' : ''
+      throw this.#error(feature, `expected an Integral (a whole number), found ${describe(value)}${advice}`)
+    }
+    if (typeof value === 'bigint') {
+      if (value >= INT64_MIN && value <= INT64_MAX) return value
+      throw this.#error(
+        feature,
+        `expected an Integral from ${INT64_MIN} to ${INT64_MAX}, found ${describe(value)}`,
+      )
+    }
+    throw this.#error(feature, `expected an Integral (a number or bigint), found ${describe(value)}`)
+  }
+
+  /** R-096: names and values in UTF-8, numbers as their text. */
+  #checkExactSize(count: number): void {
+    let bytes = 0
+    for (let i = 0; i < count; i++) {
+      const feature = this.#order[i]!
+      const value = this.#values[feature.index]
+      if (value === undefined || value === null) continue
+      const text = value instanceof Date ? value.toISOString() : String(value)
+      bytes += feature.nameBytes + Buffer.byteLength(text)
+    }
+    if (bytes <= limits.recordBytesMax) return
+    throw invalid(
+      `${this.#where()}: a record has at most ${limits.recordBytesMax} bytes of names and values, found ${bytes}`,
+      { featureGroup: this.#schema.group.name },
+    )
+  }
+
+  #error(feature: FeatureSchema, text: string): MillraceError {
+    return invalid(`${this.#where()}, feature "${feature.name}": ${text}`, {
+      featureGroup: this.#schema.group.name,
+      feature: feature.name,
+    })
+  }
+
+  #where(): string {
+    return `feature group "${this.#schema.group.name}"`
+  }
+
+  #known(): string {
+    const names = this.#schema.features.slice(0, 12).map((feature) => feature.name)
+    return `its features are ${names.join(', ')}${this.#schema.features.length > 12 ? ', ...' : ''}`
+  }
+}
+
+/** A value as an error message shows it. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return `the string ${quote(value)}`
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'number' || typeof value === 'boolean') return `${typeof value} ${value}`
+  if (typeof value === 'bigint') return `bigint ${quote(String(value)).slice(1, -1)}`
+  if (value instanceof Date)
+    return `a Date (${Number.isNaN(value.getTime()) ? 'invalid' : value.toISOString()})`
+  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+}

@@ -1,0 +1,22 @@
+/** Millrace: an embeddable, sharded ingestion engine. The public surface, and the only barrel. */
+export type {
+  DeletionMode,
+  FeatureGroupDefinition,
+  FeatureType,
+  RecordId,
+  RecordInput,
+  RecordOutput,
+  TargetStore,
+} from './core/definition.ts'
+export { type ErrorCode, type ErrorKind, MillraceError } from './core/errors.ts'
+export {
+  type DeleteOptions,
+  FeatureGroup,
+  type ListOptions,
+  type PutOptions,
+  type RecordPage,
+} from './engine/feature-group.ts'
+export type { IngestOptions, IngestProgress, IngestReport, RowError } from './engine/ingest.ts'
+export { type FeatureGroupDescription, Millrace, type RecoverySummary } from './engine/millrace.ts'
+export type { MillraceOptions } from './engine/options.ts'
+export type { StoreStatistics } from './engine/statistics.ts'

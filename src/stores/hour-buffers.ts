@@ -1,0 +1,157 @@
+/**
+ * HourBuffers remember, per feature group and event hour, which rows still have to go into an offline file.
+ * Owns: the places of those rows (in the order they were logged), and one reference per row on its chunk.
+ * Does not own: the rows; which buffers are sealed when (the engine's flush rounds decide).
+ * Invariants: a row is in exactly one open or sealed buffer until its file is published (I8); a buffer holds rows
+ * of one feature group and one hour only (I9).
+ */
+import { ROW_BYTES, VALUE_SECONDS, valueStart } from '../codec/row.ts'
+import { assert } from '../core/errors.ts'
+import type { RowChunk, RowChunks } from './row-chunks.ts'
+
+const GROWTH_START = 16
+
+/** The rows of one feature group in one event hour. */
+export class HourBuffer {
+  rows = 0
+  /** Sum of the packed sizes of the rows. */
+  bytes = 0
+  latestSeconds = Number.NEGATIVE_INFINITY
+  lastLsn = 0
+  lastMs: number
+  readonly featureGroup: number
+  readonly eventHour: number
+  readonly firstLsn: number
+  /** Monotonic time of the first row, for the flush age. */
+  readonly firstMs: number
+  #places = new Uint32Array(GROWTH_START * 2)
+
+  constructor(featureGroup: number, eventHour: number, firstLsn: number, nowMs: number) {
+    this.featureGroup = featureGroup
+    this.eventHour = eventHour
+    this.firstLsn = firstLsn
+    this.firstMs = nowMs
+    this.lastMs = nowMs
+  }
+
+  /** Bytes of the list of places. */
+  get indexBytes(): number {
+    return this.#places.byteLength
+  }
+
+  append(chunkNumber: number, row: number): void {
+    const at = this.rows * 2
+    if (at === this.#places.length) {
+      const grown = new Uint32Array(at * 2)
+      grown.set(this.#places)
+      this.#places = grown
+    }
+    this.#places[at] = chunkNumber
+    this.#places[at + 1] = row
+    this.rows++
+  }
+
+  /** Chunk number of the i-th row. */
+  chunkAt(i: number): number {
+    return this.#places[i * 2]!
+  }
+
+  /** Byte offset of the i-th row in its chunk. */
+  rowAt(i: number): number {
+    return this.#places[i * 2 + 1]!
+  }
+}
+
+/** One number for a feature group and an hour: hours of the years 0000..9999 lie within -2^25..2^27. */
+const keyOf = (featureGroup: number, eventHour: number): number =>
+  featureGroup * 0x1000_0000 + eventHour + 0x200_0000
+
+export class HourBuffers {
+  /** Packed bytes of all rows not yet published. */
+  rowBytes = 0
+  indexBytes = 0
+  rows = 0
+  /** The open buffer with the most bytes among those that took a row since the last seal. */
+  largest: HourBuffer | undefined
+  readonly #chunks: RowChunks
+  readonly #open = new Map<number, HourBuffer>()
+  #last: HourBuffer | undefined
+
+  constructor(chunks: RowChunks) {
+    this.#chunks = chunks
+  }
+
+  /** @param eventHour - the hour of the row's event time */
+  append(
+    featureGroup: number,
+    eventHour: number,
+    chunk: RowChunk,
+    row: number,
+    lsn: number,
+    nowMs: number,
+  ): void {
+    const seconds = chunk.f64[(valueStart(chunk, row) + VALUE_SECONDS) >>> 3]!
+    let buffer = this.#last
+    if (buffer === undefined || buffer.eventHour !== eventHour || buffer.featureGroup !== featureGroup) {
+      buffer = this.#bufferFor(featureGroup, eventHour, lsn, nowMs)
+    }
+    const rowBytes = chunk.u32[(row + ROW_BYTES) >>> 2]!
+    const indexBytes = buffer.indexBytes
+    buffer.append(chunk.number, row)
+    buffer.bytes += rowBytes
+    buffer.lastLsn = lsn
+    buffer.lastMs = nowMs
+    if (seconds > buffer.latestSeconds) buffer.latestSeconds = seconds
+    this.rowBytes += rowBytes
+    this.indexBytes += buffer.indexBytes - indexBytes
+    this.rows++
+    if (this.largest === undefined || buffer.bytes > this.largest.bytes) this.largest = buffer
+    this.#chunks.retain(chunk)
+  }
+
+  /** Open buffers, in the order of their first row. */
+  open(): Iterable<HourBuffer> {
+    return this.#open.values()
+  }
+
+  get openCount(): number {
+    return this.#open.size
+  }
+
+  /** Closes the buffer of an hour: its rows are now fixed. @returns undefined if the hour has no open rows */
+  seal(featureGroup: number, eventHour: number): HourBuffer | undefined {
+    const key = keyOf(featureGroup, eventHour)
+    const buffer = this.#open.get(key)
+    if (buffer === undefined) return undefined
+    this.#open.delete(key)
+    if (this.#last === buffer) this.#last = undefined
+    this.largest = undefined
+    return buffer
+  }
+
+  /** Lets go of a sealed buffer's rows, once its file is published. */
+  release(buffer: HourBuffer): void {
+    assert(this.#open.get(keyOf(buffer.featureGroup, buffer.eventHour)) !== buffer, 'only sealed buffers go')
+    for (let i = 0; i < buffer.rows; i++) this.#chunks.release(this.#chunks.get(buffer.chunkAt(i)))
+    this.rowBytes -= buffer.bytes
+    this.indexBytes -= buffer.indexBytes
+    this.rows -= buffer.rows
+  }
+
+  /** Lowest LSN of an open row; undefined without one. The first buffer opened has it. */
+  get firstLsn(): number | undefined {
+    return this.#open.values().next().value?.firstLsn
+  }
+
+  #bufferFor(featureGroup: number, eventHour: number, lsn: number, nowMs: number): HourBuffer {
+    const key = keyOf(featureGroup, eventHour)
+    let buffer = this.#open.get(key)
+    if (buffer === undefined) {
+      buffer = new HourBuffer(featureGroup, eventHour, lsn, nowMs)
+      this.#open.set(key, buffer)
+      this.indexBytes += buffer.indexBytes
+    }
+    this.#last = buffer
+    return buffer
+  }
+}

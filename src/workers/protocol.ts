@@ -1,0 +1,153 @@
+/**
+ * What the engine and a shard thread say to each other: every request and its reply, as plain data. Buffers named
+ * `transfer` are moved. Shards answer operating errors as data; a thrown error is a bug.
+ */
+import type { Seal, SealedHour } from '../codec/seal.ts'
+import type { ErrorData } from '../core/errors.ts'
+import type { FeatureGroupModel } from '../core/model.ts'
+
+export type Durability = 'strict' | 'interval'
+
+export interface ShardConfig {
+  readonly shard: number
+  readonly shardCount: number
+  /** 16 bytes that name the store. */
+  readonly storeId: Uint8Array
+  readonly walDirectory: string
+  readonly onlineDirectory: string
+  readonly durability: Durability
+  readonly syncIntervalMs: number
+  readonly segmentBytes: number
+  /** Log bytes of this shard at which commits wait for merges and flushes. */
+  readonly logBytes: number
+  /** Bytes of rows, memtables and hour buffers of this shard at which commits wait. */
+  readonly memoryBytes: number
+  readonly flushAgeMs: number
+  readonly flushRows: number
+  readonly flushBytes: number
+}
+
+/** Per (feature group, hour): every row up to this LSN is in a published file. Parallel arrays. */
+export interface PublishedHours {
+  readonly featureGroups: Uint32Array
+  readonly eventHours: Int32Array
+  readonly lastLsns: Float64Array
+}
+
+/** Rows of one sealed hour of one shard, as they will go into a file. */
+export interface PartSummary extends SealedHour {
+  readonly rows: number
+  readonly bytes: number
+  readonly latestSeconds: number
+  readonly firstLsn: number
+  readonly lastLsn: number
+}
+
+export interface PendingSeal {
+  readonly round: number
+  readonly writeTimeMs: number
+  readonly parts: readonly PartSummary[]
+}
+
+export interface RecoveryReport {
+  readonly records: number
+  readonly tornBytes: number
+  /** Highest round the log knows of; 0 without one. */
+  readonly roundMax: number
+  /** Sealed but not published before the store was last closed or killed. */
+  readonly pending: readonly PendingSeal[]
+}
+
+export interface ShardStatistics {
+  readonly lastLsn: number
+  /** Everything up to here is merged into the online partition, durably. */
+  readonly mergedLsn: number
+  /** Everything up to here is in published files. */
+  readonly publishedLsn: number
+  readonly queueBytes: number
+  readonly chunkBytes: number
+  readonly memtableBytes: number
+  readonly memtableRecords: number
+  readonly hourBufferBytes: number
+  readonly unpublishedRows: number
+  readonly openHours: number
+  readonly logBytes: number
+  /** Per feature group number. */
+  readonly online: readonly { featureGroup: number; records: number; tombstones: number; bytes: number }[]
+  readonly timings: Readonly<Record<TimedStage, number>>
+}
+
+/** Stages whose time a shard adds up, in milliseconds. */
+export type TimedStage = 'log' | 'sync' | 'apply' | 'merge' | 'columns'
+
+export interface ListPage {
+  readonly ids: string[]
+  /** Where the next page starts; undefined at the end. */
+  readonly next: Uint8Array | undefined
+}
+
+export interface ColumnsReply {
+  readonly parts: readonly (SealedHour & { ipc: Uint8Array<ArrayBuffer>; dictionaryColumns: string[] })[]
+}
+
+/** Why a shard asks for a flush round. */
+export type Pressure = 'due' | 'memory' | 'log' | 'closing'
+
+export type ShardRequest =
+  | {
+      type: 'open'
+      config: ShardConfig
+      groups: FeatureGroupModel[]
+      published: PublishedHours
+      publishedLsn: number
+    }
+  /** transfer: buffer */
+  | { type: 'write'; buffer: ArrayBuffer; bytes: number }
+  /** One row: a hard delete that is refused unless it is later than the record. transfer: buffer */
+  | { type: 'hardDelete'; buffer: ArrayBuffer; bytes: number }
+  | { type: 'get'; featureGroup: number; keys: ArrayBuffer; count: number }
+  | {
+      type: 'list'
+      featureGroup: number
+      after: Uint8Array | undefined
+      limit: number
+      includeTombstones: boolean
+    }
+  | { type: 'position'; low: number; high: number }
+  /** Answered when the shard wants a flush round. */
+  | { type: 'pressure' }
+  /** The hours that are due, or all open hours of one group or of all. */
+  | { type: 'hours'; all: boolean; featureGroup: number | undefined }
+  | { type: 'seal'; seal: Seal }
+  | { type: 'columns'; round: number; hours: readonly SealedHour[] }
+  | { type: 'published'; round: number; hours: readonly SealedHour[] }
+  /** Answered when everything logged before is merged and durable in the online partition. */
+  | { type: 'flushOnline' }
+  | { type: 'addGroup'; group: FeatureGroupModel }
+  | { type: 'dropGroup'; featureGroup: number }
+  | { type: 'statistics' }
+  | { type: 'close' }
+
+export interface ShardReplies {
+  open: RecoveryReport
+  write: undefined
+  hardDelete: undefined
+  /** Per key: u32 length, 0 if absent, then the value part. */
+  get: ArrayBuffer
+  list: ListPage
+  position: number
+  pressure: Pressure
+  hours: SealedHour[]
+  seal: PartSummary[]
+  columns: ColumnsReply
+  published: undefined
+  flushOnline: undefined
+  addGroup: undefined
+  dropGroup: undefined
+  statistics: ShardStatistics
+  close: undefined
+}
+
+export type ShardRequestOf<T extends ShardRequest['type']> = Extract<ShardRequest, { type: T }>
+
+export type ShardReply<T = unknown> = { ok: true; value: T } | { ok: false; error: ErrorData }

@@ -1,0 +1,32 @@
+/** Reads of records by id: the current versions, packed into one reply. */
+import { KEY_HEADER_BYTES, REPLY_HEADER_BYTES } from '../codec/key-request.ts'
+import type { OnlineSide } from './online-side.ts'
+import type { ShardRequestOf } from './protocol.ts'
+
+export function readRecords(online: OnlineSide, request: ShardRequestOf<'get'>): ArrayBuffer {
+  const keys = Buffer.from(request.keys)
+  let reply = Buffer.alloc(request.count * 256)
+  let end = 0
+  for (let i = 0, at = 0; i < request.count; i++) {
+    const bytes = keys.readUInt32LE(at + 8)
+    const value = online.lookup(request.featureGroup, {
+      hashHigh: keys.readUInt32LE(at),
+      hashLow: keys.readUInt32LE(at + 4),
+      source: keys,
+      start: at + KEY_HEADER_BYTES,
+      bytes,
+    })
+    at += KEY_HEADER_BYTES + bytes
+    const length = value === undefined ? 0 : value.end - value.start
+    const next = end + REPLY_HEADER_BYTES + length
+    if (next > reply.length) {
+      const grown = Buffer.alloc(Math.max(reply.length * 2, next))
+      grown.set(reply)
+      reply = grown
+    }
+    reply.writeUInt32LE(length, end)
+    if (value !== undefined) reply.set(value.bytes.subarray(value.start, value.end), end + REPLY_HEADER_BYTES)
+    end = next
+  }
+  return (reply.buffer as ArrayBuffer).slice(reply.byteOffset, reply.byteOffset + end)
+}

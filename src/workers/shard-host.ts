@@ -1,0 +1,159 @@
+/**
+ * The thread side of the protocol: opens the shard on the first request and then answers requests one by one or
+ * interleaved, as they come. Operating errors are answered as data, never thrown.
+ * Owns: the shard of this thread, the schemas, the timers.
+ */
+import type { Clock } from '../core/clock.ts'
+import { assertNever, MillraceError } from '../core/errors.ts'
+import { compileSchema, type RecordSchema } from '../core/model.ts'
+import { nodeFileSystem } from '../io/file-system.ts'
+import { hashRangeOfShard } from '../stores/memtable-index.ts'
+import { RowChunks } from '../stores/row-chunks.ts'
+import { openLog } from '../wal/open-log.ts'
+import { listPage } from './listing.ts'
+import { OfflineSide } from './offline-side.ts'
+import { OnlineSide } from './online-side.ts'
+import type { RecoveryReport, ShardReplies, ShardReply, ShardRequest, ShardRequestOf } from './protocol.ts'
+import { readRecords } from './reads.ts'
+import { replayLog } from './recovery.ts'
+import { Shard } from './shard.ts'
+import { Sources } from './sources.ts'
+
+const WATCH_MS = 500
+const REMOVE_RECORDS = 2000
+/** Memtable share of the budget while the log is replayed. */
+const REPLAY_SHARE = 0.35
+
+export class ShardHost {
+  readonly #clock: Clock
+  readonly #schemas = new Map<number, RecordSchema>()
+  readonly #sources = new Sources()
+  #shard: Shard | undefined
+  #online: OnlineSide | undefined
+  #offline: OfflineSide | undefined
+  #timers: NodeJS.Timeout[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  async handle(request: ShardRequest): Promise<ShardReply> {
+    try {
+      return { ok: true, value: await this.#answer(request) }
+    } catch (thrown) {
+      return { ok: false, error: MillraceError.from(thrown).toData() }
+    }
+  }
+
+  async #answer(request: ShardRequest): Promise<ShardReplies[ShardRequest['type']]> {
+    if (request.type === 'open') return this.#open(request)
+    const shard = this.#shard
+    const online = this.#online
+    const offline = this.#offline
+    if (shard === undefined || online === undefined || offline === undefined) {
+      throw new MillraceError('STORE_FAILED', 'the shard thread was restarted; reopen the store')
+    }
+    switch (request.type) {
+      case 'write':
+      case 'hardDelete': {
+        const refusal = await shard.write(request.buffer, request.bytes, request.type === 'hardDelete')
+        if (refusal !== undefined) throw refusal
+        return undefined
+      }
+      case 'get':
+        return readRecords(online, request)
+      case 'list':
+        return listPage(online, request)
+      case 'position':
+        return this.#sources.position(request.low, request.high)
+      case 'pressure':
+        return shard.pressure()
+      case 'hours':
+        return request.all ? offline.openHours(request.featureGroup) : shard.dueHours()
+      case 'seal':
+        return shard.seal(request.seal)
+      case 'columns':
+        return shard.columns(request.round, request.hours)
+      case 'published':
+        shard.published(request.round, request.hours)
+        return undefined
+      case 'flushOnline':
+        return void (await shard.flushOnline())
+      case 'addGroup':
+        this.#schemas.set(request.group.number, compileSchema(request.group))
+        return undefined
+      case 'dropGroup':
+        return void (await this.#dropGroup(online, request.featureGroup))
+      case 'statistics':
+        return shard.statistics()
+      case 'close':
+        for (const timer of this.#timers) clearInterval(timer)
+        return void (await shard.close())
+      default:
+        return assertNever(request)
+    }
+  }
+
+  #open(request: ShardRequestOf<'open'>): RecoveryReport {
+    const { config } = request
+    for (const group of request.groups) this.#schemas.set(group.number, compileSchema(group))
+    nodeFileSystem.makeDirectory(config.onlineDirectory)
+    const chunks = new RowChunks()
+    const online = new OnlineSide(
+      config.onlineDirectory,
+      hashRangeOfShard(config.shard, config.shardCount),
+      chunks,
+    )
+    const { log, report } = openLog(
+      {
+        fileSystem: nodeFileSystem,
+        directory: config.walDirectory,
+        shard: config.shard,
+        shardCount: config.shardCount,
+        storeId: config.storeId,
+        segmentBytes: config.segmentBytes,
+        durability: config.durability,
+      },
+      { highestLsn: Math.max(online.mergedLsn, request.publishedLsn) },
+    )
+    const offline = new OfflineSide(chunks, config)
+    const sources = this.#sources
+    const recovery = replayLog({
+      log,
+      stores: { chunks, online, offline },
+      sources,
+      published: request.published,
+      tornBytes: report.tornBytes,
+      nowMs: this.#clock.monotonicMs(),
+      memtableBytesMax: config.memoryBytes * REPLAY_SHARE,
+      isKnownGroup: (featureGroup) => this.#schemas.has(featureGroup),
+    })
+    const shard = new Shard({
+      config,
+      clock: this.#clock,
+      log,
+      chunks,
+      online,
+      offline,
+      sources,
+      schemas: this.#schemas,
+    })
+    this.#shard = shard
+    this.#online = online
+    this.#offline = offline
+    this.#timers = [setInterval(() => shard.watch(), WATCH_MS)]
+    if (config.durability === 'interval') {
+      this.#timers.push(setInterval(() => shard.syncLog(), config.syncIntervalMs))
+    }
+    return recovery
+  }
+
+  /** Its offline rows are published by now; what is left is the online range. */
+  async #dropGroup(online: OnlineSide, featureGroup: number): Promise<void> {
+    online.drop(featureGroup)
+    while (online.partition.removeFeatureGroup(featureGroup, REMOVE_RECORDS)) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    this.#schemas.delete(featureGroup)
+  }
+}

@@ -1,0 +1,469 @@
+/**
+ * One shard: its log, its half-dozen structures, and the order in which a write passes through them.
+ * Owns: the commit loop, when the memtable is frozen, when the log is trimmed, the poison.
+ * Does not own: what the structures do (log, online-side, offline-side), when files are made (the engine).
+ * Invariants: a write is acknowledged after its frame is durable (as the durability mode says) and applied (I1,
+ * I7); after a failed sync nothing is acknowledged; the log is only trimmed below both durable stores (I12).
+ */
+
+import { BATCH_HEADER_BYTES } from '../codec/batch.ts'
+import { FrameKind } from '../codec/frame.ts'
+import {
+  ROW_HASH_HIGH,
+  ROW_HASH_LOW,
+  ROW_ID,
+  rowIdBytes,
+  VALUE_NANOS,
+  VALUE_SECONDS,
+  valueStart,
+  viewRows,
+} from '../codec/row.ts'
+import { encodeCheckpoint, encodeSeal, type Seal, type SealedHour } from '../codec/seal.ts'
+import type { Clock } from '../core/clock.ts'
+import { MillraceError } from '../core/errors.ts'
+import { compareInstants } from '../core/event-time.ts'
+import { limits } from '../core/limits.ts'
+import { lsnAfter } from '../core/lsn.ts'
+import type { RecordSchema } from '../core/model.ts'
+import type { RowChunks } from '../stores/row-chunks.ts'
+import type { WriteAheadLog } from '../wal/log.ts'
+import { applyBatch, type Stores } from './apply.ts'
+import { CommitQueue, type PendingWrite } from './commit-queue.ts'
+import type { OfflineSide } from './offline-side.ts'
+import type { OnlineSide } from './online-side.ts'
+import type {
+  ColumnsReply,
+  PartSummary,
+  Pressure,
+  ShardConfig,
+  ShardStatistics,
+  TimedStage,
+} from './protocol.ts'
+import { hasSource, type Sources } from './sources.ts'
+
+export interface ShardParts {
+  readonly config: ShardConfig
+  readonly clock: Clock
+  readonly log: WriteAheadLog
+  readonly chunks: RowChunks
+  readonly online: OnlineSide
+  readonly offline: OfflineSide
+  readonly sources: Sources
+  /** Schemas of the feature groups, kept up to date by the owner. */
+  readonly schemas: ReadonlyMap<number, RecordSchema>
+}
+
+/** Share of the memory budget at which the memtable is merged; one of this size may be merging meanwhile. */
+const MEMTABLE_SHARE = 0.35
+/** Share of the memory budget, in rows that wait for their file, at which a flush round is asked for. */
+const UNPUBLISHED_SHARE = 0.5
+/** Share of the log budget at which merges and flushes are started to trim it. */
+const LOG_SHARE = 0.6
+const ZERO_FILL_BYTES = 1024 * 1024
+
+export class Shard {
+  readonly #parts: ShardParts
+  readonly #stores: Stores
+  readonly #queue = new CommitQueue()
+  readonly #timings: Record<TimedStage, number> = { log: 0, sync: 0, apply: 0, merge: 0, columns: 0 }
+  readonly #flushWaiters: { lsn: number; resolve: () => void; reject: (error: unknown) => void }[] = []
+  #pressureWaiter: ((pressure: Pressure) => void) | undefined
+  #isTurnScheduled = false
+  #failure: MillraceError | undefined
+  #isClosing = false
+  #trimmedLsn = 0
+
+  constructor(parts: ShardParts) {
+    this.#parts = parts
+    this.#stores = parts
+  }
+
+  /**
+   * Queues a batch for the next commit.
+   * @returns undefined once it is durable and visible, or why it was refused
+   */
+  async write(
+    buffer: ArrayBuffer,
+    bytes: number,
+    isConditional: boolean,
+  ): Promise<MillraceError | undefined> {
+    if (this.#failure !== undefined) return this.#failure
+    const outcome = this.#queue.push(buffer, bytes, isConditional)
+    this.#scheduleTurn()
+    return outcome
+  }
+
+  /** Fixes what goes into a round's files: logged, then closed. Rows logged later belong to the next round. */
+  seal(seal: Seal): PartSummary[] {
+    this.#throwIfFailed()
+    const { offline, log } = this.#parts
+    const open = new Set(offline.openHours(undefined).map((h) => `${h.featureGroup}:${h.eventHour}`))
+    const hours = seal.hours.filter((h) => open.has(`${h.featureGroup}:${h.eventHour}`))
+    if (hours.length === 0) return []
+    const own = { ...seal, hours }
+    this.#guard(() => {
+      log.append(FrameKind.seal, 0, [encodeSeal(own)])
+      log.sync()
+    })
+    return offline.seal(own)
+  }
+
+  async columns(round: number, hours: readonly SealedHour[]): Promise<ColumnsReply> {
+    const started = this.#parts.clock.monotonicMs()
+    const { schemas, offline } = this.#parts
+    const reply = await offline.columns(
+      round,
+      hours,
+      (featureGroup) => schemas.get(featureGroup)!,
+      () => new Promise((resolve) => setImmediate(resolve)),
+    )
+    this.#timings.columns += this.#parts.clock.monotonicMs() - started
+    return reply
+  }
+
+  published(round: number, hours: readonly SealedHour[]): void {
+    this.#parts.offline.published(round, hours)
+    this.#trim()
+    this.#scheduleTurn()
+  }
+
+  /** Resolves once everything logged so far is merged and durable in the online partition. */
+  async flushOnline(): Promise<void> {
+    this.#throwIfFailed()
+    const lsn = this.#parts.log.nextLsn - 1
+    if (this.#parts.online.mergedLsn >= lsn) return
+    await new Promise<void>((resolve, reject) => {
+      this.#flushWaiters.push({ lsn, resolve, reject })
+      this.#scheduleTurn()
+    })
+  }
+
+  /** Resolves when the shard wants a flush round. */
+  pressure(): Promise<Pressure> {
+    return new Promise((resolve) => {
+      this.#pressureWaiter = resolve
+      if (this.#isClosing) this.#signal('closing')
+      else this.watch()
+    })
+  }
+
+  dueHours(): SealedHour[] {
+    return this.#parts.offline.dueHours(this.#dueInputs())
+  }
+
+  /** Looks at ages and budgets; called on a timer, because an idle store must flush too. */
+  watch(): void {
+    if (this.#failure !== undefined) return
+    try {
+      const { config, online, clock, offline } = this.#parts
+      const since = online.activeSinceMs
+      if (since !== undefined && clock.monotonicMs() - since >= config.flushAgeMs) this.#freeze()
+      if (offline.hasDueHours(this.#dueInputs())) this.#signal('due')
+      if (online.isMerging || !this.#queue.isEmpty) this.#scheduleTurn()
+      this.#guard(() => this.#parts.log.prepareNextSegment(ZERO_FILL_BYTES))
+    } catch (thrown) {
+      this.#survive(thrown)
+    }
+  }
+
+  /** Under `interval` durability: makes what was acknowledged durable. */
+  syncLog(): void {
+    if (this.#failure === undefined) this.#guard(() => this.#timed('sync', () => this.#parts.log.sync()))
+  }
+
+  /** Merges everything and leaves a log that needs no replay. The offline side must be published by then. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.#signal('closing')
+    this.#throwIfFailed()
+    await this.flushOnline()
+    const { log, online, offline, sources } = this.#parts
+    const lastLsn = log.nextLsn - 1
+    const checkpoint = { publishedLsn: offline.publishedLsn(lastLsn), sources: sources.all() }
+    log.append(FrameKind.checkpoint, 0, [encodeCheckpoint(checkpoint)])
+    log.sync()
+    log.trim(lsnAfter(Math.min(online.mergedLsn, checkpoint.publishedLsn), 1))
+    log.close()
+    await online.partition.close()
+  }
+
+  statistics(): ShardStatistics {
+    const { log, online, offline, chunks } = this.#parts
+    const lastLsn = log.nextLsn - 1
+    return {
+      lastLsn,
+      mergedLsn: online.mergedLsn,
+      publishedLsn: offline.publishedLsn(lastLsn),
+      queueBytes: this.#queue.bytes,
+      chunkBytes: chunks.bytes,
+      memtableBytes: online.memtableBytes,
+      memtableRecords: online.memtableRecords,
+      hourBufferBytes: offline.buffers.rowBytes,
+      unpublishedRows: offline.buffers.rows,
+      openHours: offline.buffers.openCount,
+      logBytes: log.bytes,
+      online: [...online.partition.counts].map(([featureGroup, counts]) => ({ featureGroup, ...counts })),
+      timings: { ...this.#timings },
+    }
+  }
+
+  /** One turn of the loop: a commit if writes wait and there is room, then some of the merge. */
+  #turn(): void {
+    this.#isTurnScheduled = false
+    if (this.#failure !== undefined) return
+    try {
+      this.#work()
+    } catch (thrown) {
+      this.#survive(thrown)
+    }
+  }
+
+  #work(): void {
+    const { online } = this.#parts
+    const isFull = this.#isFull()
+    let committed = 0
+    if (!this.#queue.isEmpty && !isFull) committed = this.#commit()
+    this.#freezeIfDue(isFull)
+    this.#askForFlush()
+    let wantsStep = online.isMerging
+    // The merge keeps pace with the writes, so that it ends before the active memtable is full.
+    for (let slices = this.#slicesAfter(committed); slices > 0 && wantsStep; slices--)
+      wantsStep = this.#mergeStep()
+    if (wantsStep || (!this.#queue.isEmpty && !this.#isFull())) this.#scheduleTurn()
+  }
+
+  /** @returns the number of records committed */
+  #commit(): number {
+    const taken = this.#queue.take()
+    const admitted = this.#admit(taken)
+    if (admitted.length === 0) return 0
+    const records = admitted.reduce((sum, write) => sum + write.header.recordCount, 0)
+    const { log, sources, clock, online } = this.#parts
+    let lsn: number
+    try {
+      const payload = admitted.map((write) => new Uint8Array(write.buffer, 0, write.bytes))
+      lsn = this.#timed('log', () => log.append(FrameKind.batches, records, payload))
+    } catch (thrown) {
+      this.#refuse(admitted, thrown)
+      return 0
+    }
+    const nowMs = clock.monotonicMs()
+    online.activeSinceMs ??= nowMs
+    this.#timed('apply', () => {
+      for (const write of admitted) {
+        applyBatch(this.#stores, write.buffer, 0, write.header, lsn, nowMs)
+        lsn += write.header.recordCount
+        sources.set(write.header.sourceLow, write.header.sourceHigh, write.header.sourceUpTo)
+      }
+    })
+    for (const write of admitted) write.settle(undefined)
+    return records
+  }
+
+  /** Settles the writes that must not be logged, and returns the others. */
+  #admit(taken: readonly PendingWrite[]): PendingWrite[] {
+    const { sources } = this.#parts
+    const tentative = new Map<string, number>()
+    return taken.filter((write) => {
+      let refusal: MillraceError | undefined
+      const { header } = write
+      if (write.isConditional) refusal = this.#refusalOfHardDelete(write)
+      if (hasSource(header)) {
+        const key = `${header.sourceLow}:${header.sourceHigh}`
+        const position = tentative.get(key) ?? sources.position(header.sourceLow, header.sourceHigh)
+        refusal ??= sources.check(header, position)
+        if (refusal === undefined) tentative.set(key, header.sourceUpTo)
+      }
+      if (refusal !== undefined) write.settle(refusal)
+      return refusal === undefined
+    })
+  }
+
+  /** R-225, R-227, R-231: a hard delete must be later than the record or tombstone it removes. */
+  #refusalOfHardDelete(write: PendingWrite): MillraceError | undefined {
+    const view = viewRows(write.buffer, 0, write.bytes)
+    const row = BATCH_HEADER_BYTES
+    const stored = this.#parts.online.lookup(write.header.featureGroup, {
+      hashHigh: view.u32[(row + ROW_HASH_HIGH) >>> 2]!,
+      hashLow: view.u32[(row + ROW_HASH_LOW) >>> 2]!,
+      source: view.u8,
+      start: row + ROW_ID,
+      bytes: rowIdBytes(view, row),
+    })
+    if (stored === undefined) return undefined
+    const value = valueStart(view, row)
+    const order = compareInstants(
+      view.f64[(value + VALUE_SECONDS) >>> 3]!,
+      view.u32[(value + VALUE_NANOS) >>> 2]!,
+      stored.bytes.readDoubleLE(stored.start + VALUE_SECONDS),
+      stored.bytes.readUInt32LE(stored.start + VALUE_NANOS),
+    )
+    if (order > 0) return undefined
+    return new MillraceError(
+      'EVENT_TIME_NOT_LATER',
+      'a hard delete needs an event time later than the stored record; nothing was deleted',
+    )
+  }
+
+  /** The frame was not taken. A full disk can be retried; anything else ends the shard. */
+  #refuse(writes: readonly PendingWrite[], thrown: unknown): void {
+    const error = MillraceError.from(thrown)
+    for (const write of writes) write.settle(error)
+    if (error.code !== 'DISK_FULL') this.#fail(error)
+  }
+
+  #isFull(): boolean {
+    const { config, chunks, online, offline, log } = this.#parts
+    const memory = chunks.bytes + online.memtableBytes + offline.indexBytes
+    return memory >= config.memoryBytes || log.bytes >= config.logBytes
+  }
+
+  #isMemoryTight(): boolean {
+    const { config, chunks, online, offline } = this.#parts
+    const unpublished = offline.buffers.rowBytes + offline.buffers.indexBytes
+    if (unpublished >= config.memoryBytes * UNPUBLISHED_SHARE) return true
+    return chunks.bytes + online.memtableBytes + offline.indexBytes >= config.memoryBytes
+  }
+
+  /** Cheap enough for every turn; ages are looked at on the timer. */
+  #askForFlush(): void {
+    if (this.#pressureWaiter === undefined) return
+    const { offline, config } = this.#parts
+    const { largest } = offline.buffers
+    const isLarge =
+      largest !== undefined && (largest.bytes >= config.flushBytes || largest.rows >= config.flushRows)
+    if (isLarge || this.#isLogLong()) this.#signal('due')
+    else if (this.#isMemoryTight() && offline.buffers.openCount > 0) this.#signal('memory')
+  }
+
+  #isLogLong(): boolean {
+    return this.#parts.log.bytes >= this.#parts.config.logBytes * LOG_SHARE
+  }
+
+  #freezeIfDue(isFull: boolean): void {
+    const { config, online } = this.#parts
+    const { active } = online
+    const isLarge = active.chunkBytes + active.indexBytes >= config.memoryBytes * MEMTABLE_SHARE
+    if (isLarge || isFull || this.#isLogLong() || this.#flushWaiters.length > 0) this.#freeze()
+  }
+
+  #freeze(): void {
+    const { online, log } = this.#parts
+    if (online.isMerging) return
+    // What the partition makes durable must be durable in the log first.
+    this.#guard(() => log.sync())
+    if (this.#failure === undefined) online.freeze()
+  }
+
+  #slicesAfter(committed: number): number {
+    const { online, config } = this.#parts
+    if (committed === 0) return 1
+    const filled =
+      (online.active.chunkBytes + online.active.indexBytes) / (config.memoryBytes * MEMTABLE_SHARE)
+    const roomLeft = Math.max(0.05, 1 - filled)
+    const recordsUntilFull = Math.max(1, (online.active.operations / Math.max(filled, 0.01)) * roomLeft)
+    const wanted = (online.mergeRemaining * committed) / recordsUntilFull
+    return Math.max(1, Math.min(16, Math.ceil(wanted / limits.mergeSliceRecords)))
+  }
+
+  /** @returns whether the merge wants another step */
+  #mergeStep(): boolean {
+    const { online } = this.#parts
+    try {
+      return this.#timed('merge', () =>
+        online.step(
+          () => this.#onMerged(),
+          (thrown) =>
+            this.#fail(MillraceError.from(thrown, 'STORE_FAILED', 'a merge into the online store failed')),
+        ),
+      )
+    } catch (thrown) {
+      this.#fail(MillraceError.from(thrown, 'STORE_FAILED', 'a merge into the online store failed'))
+      return false
+    }
+  }
+
+  #onMerged(): void {
+    const { online } = this.#parts
+    for (const waiter of this.#flushWaiters.splice(0)) {
+      if (waiter.lsn <= online.mergedLsn) waiter.resolve()
+      else this.#flushWaiters.push(waiter)
+    }
+    this.#trim()
+    this.#scheduleTurn()
+  }
+
+  /** Lets the log go where both stores no longer need it; source positions move to a checkpoint first. */
+  #trim(): void {
+    const { online, offline, log, sources, config } = this.#parts
+    const lastLsn = log.nextLsn - 1
+    const publishedLsn = offline.publishedLsn(lastLsn)
+    const lsn = Math.min(online.mergedLsn, publishedLsn)
+    if (lsn <= this.#trimmedLsn || log.bytes < config.segmentBytes) return
+    this.#guard(() => {
+      log.append(FrameKind.checkpoint, 0, [encodeCheckpoint({ publishedLsn, sources: sources.all() })])
+      log.sync()
+      log.trim(lsnAfter(lsn, 1))
+      this.#trimmedLsn = lsn
+    })
+  }
+
+  #dueInputs(): Parameters<OfflineSide['dueHours']>[0] {
+    const { clock, log } = this.#parts
+    return {
+      nowMs: clock.nowMs(),
+      monotonicMs: clock.monotonicMs(),
+      isMemoryTight: this.#isMemoryTight(),
+      heldLsn: this.#isLogLong() ? (log.firstLsn + log.nextLsn) / 2 : 0,
+    }
+  }
+
+  #signal(pressure: Pressure): void {
+    const waiter = this.#pressureWaiter
+    this.#pressureWaiter = undefined
+    waiter?.(pressure)
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled || this.#failure !== undefined) return
+    this.#isTurnScheduled = true
+    setImmediate(() => this.#turn())
+  }
+
+  /** Runs an action of the log; if it fails for any reason but a full disk, the shard fails with it. */
+  #guard(action: () => void): void {
+    try {
+      action()
+    } catch (thrown) {
+      const error = MillraceError.from(thrown)
+      if (error.code !== 'DISK_FULL') this.#fail(error)
+      throw error
+    }
+  }
+
+  /** A full disk is waited out; the shard tries again on its next turn. Anything else ends it. */
+  #survive(thrown: unknown): void {
+    const error = MillraceError.from(thrown)
+    if (error.code !== 'DISK_FULL') this.#fail(error)
+  }
+
+  #fail(error: MillraceError): void {
+    this.#failure ??= error
+    this.#queue.refuseAll(error)
+    for (const waiter of this.#flushWaiters.splice(0)) waiter.reject(error)
+    this.#signal('closing')
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #timed<T>(stage: TimedStage, action: () => T): T {
+    const started = this.#parts.clock.monotonicMs()
+    try {
+      return action()
+    } finally {
+      this.#timings[stage] += this.#parts.clock.monotonicMs() - started
+    }
+  }
+}
