@@ -95,6 +95,6 @@ export async function describeRelation(
 /** What DuckDB says was wrong, without its advice on options that a user of ours cannot set. */
 export function duckDbMessage(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  const end = text.search(/\n\s*\n|\nPossible |\nTry |\n Try |\nLINE 1:/)
+  const end = text.search(/\n\s*\n|\nPossible |\nThe search space |\nTry |\n Try |\nLINE 1:/)
   return (end === -1 ? text : text.slice(0, end)).trim().replace(/\s*\n\s*/g, '; ')
 }

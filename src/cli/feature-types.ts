@@ -70,9 +70,10 @@ export function planFeatures(
     }
   }
 
+  const nameOf = (column: InputColumn): string => renames.get(column.name) ?? column.name
+  checkNames(columns, nameOf, file)
   const features = columns.map((column): PlannedFeature => {
-    const name = renames.get(column.name) ?? column.name
-    checkName(name, column.name, file)
+    const name = nameOf(column)
     const representation =
       column.name === eventTimeColumn ? eventTimeOf(column, file) : representationOf(column, file)
     return { name, ...representation }
@@ -106,14 +107,22 @@ const NAME_RULE = `a feature name has 1 to ${limits.nameLengthMax} letters, digi
 const isFeatureName = (name: string): boolean =>
   name.length <= limits.nameLengthMax && FEATURE_NAME.test(name) && !RESERVED_NAMES.has(name.toLowerCase())
 
-function checkName(name: string, column: string, file: string): void {
-  if (isFeatureName(name)) return
-  const suggestion = suggestName(name)
+/** All wrong names at once, so that they can be put right at once. */
+function checkNames(
+  columns: readonly InputColumn[],
+  nameOf: (column: InputColumn) => string,
+  file: string,
+): void {
+  const wrong = columns.filter((column) => !isFeatureName(nameOf(column)))
+  const [first] = wrong
+  if (first === undefined) return
+  const names = wrong.map((column) => quote(nameOf(column))).join(', ')
+  const renames = wrong.map((column) => `--rename ${quote(`${column.name}=${suggestName(nameOf(column))}`)}`)
   throw new MillraceError(
     'INVALID_INPUT_FILE',
-    `column ${quote(column)} of ${file} cannot become a feature named ${quote(name)}: ${NAME_RULE}; ` +
-      `rename it, for example with --rename ${quote(`${column}=${suggestion}`)}`,
-    { place: { file, feature: name } },
+    `columns of ${file} cannot become features under the names ${names}: ${NAME_RULE}; ` +
+      `rename them, for example with ${renames.join(' ')}`,
+    { place: { file, feature: nameOf(first) } },
   )
 }
 

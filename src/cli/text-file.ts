@@ -45,9 +45,7 @@ async function describeCsv(
   // Nothing is skipped or taken for a comment: every line after the header is a row.
   const fixed = `header = true, skip = 0, comment = '', compression = ${sqlText(compression)}, hive_partitioning = false`
   const delimiter = /\.tsv(\.gz)?$/i.test(path) ? ", delim = '\t'" : ''
-  const sql = `FROM sniff_csv(${sqlFile(path)}, ${fixed}, sample_size = -1${delimiter})`
-  const [sniffed] = await queryRows<SniffedCsv>(connection, sql)
-  if (sniffed === undefined) throw new MillraceError('INTERNAL', 'DuckDB did not describe the file')
+  const sniffed = await sniffCsv(connection, `${sqlFile(path)}, ${fixed}${delimiter}`)
   splitHeader(sniffed)
   const optional = (option: string, value: string | null): string =>
     value === null || value === '' ? '' : `, ${option} = ${sqlText(value)}`
@@ -71,6 +69,25 @@ type SniffedCsv = {
   DateFormat: string | null
   TimestampFormat: string | null
 }
+
+async function sniffCsv(connection: DuckDBConnection, options: string): Promise<SniffedCsv> {
+  const sniff = async (sampleSize: number): Promise<SniffedCsv> => {
+    const sql = `FROM sniff_csv(${options}, sample_size = ${sampleSize})`
+    const [row] = await queryRows<SniffedCsv>(connection, sql)
+    if (row === undefined) throw new MillraceError('INTERNAL', 'DuckDB did not describe the file')
+    return row
+  }
+  try {
+    return await sniff(-1)
+  } catch {
+    // Some line does not fit, and the sniffer does not say which. Reading by the rules of the first lines does.
+    const sniffed = await sniff(LINES_OF_A_SAMPLE)
+    return { ...sniffed, Columns: sniffed.Columns.map(({ name }) => ({ name, type: 'VARCHAR' })) }
+  }
+}
+
+/** DuckDB's default. */
+const LINES_OF_A_SAMPLE = 20_480
 
 /**
  * One column whose name holds a delimiter: the lines did not agree on a number of columns, and the sniffer gave up on

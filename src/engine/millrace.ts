@@ -383,7 +383,15 @@ async function openParts(directory: string, options: ResolvedOptions): Promise<S
     })
     const lastRound = Math.max(history.roundMax, ...reports.map((report) => report.roundMax))
     const publisher = new Publisher(
-      { shards, encoder, manifest: opened, files, clock, encodeBytes: budgets.encodeBytes },
+      {
+        shards,
+        encoder,
+        manifest: opened,
+        files,
+        clock,
+        encodeBytes: budgets.encodeBytes,
+        partBytes: Math.ceil(options.flushBytes / identity.shards),
+      },
       lastRound,
       reports.map((report) => report.pending),
     )

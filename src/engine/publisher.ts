@@ -14,7 +14,7 @@ import type { Seal, SealedHour } from '../codec/seal.ts'
 import type { Clock } from '../core/clock.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Manifest } from '../stores/manifest.ts'
-import type { PartSummary, PendingSeal } from '../workers/protocol.ts'
+import type { PartSummary, PendingSeal, ShardRequestOf } from '../workers/protocol.ts'
 import type { EncoderClient } from './encoder-client.ts'
 import { type FileJob, type FilePublisher, groupIntoFiles, portions } from './file-jobs.ts'
 import type { ShardClient } from './shard-client.ts'
@@ -27,6 +27,8 @@ export interface PublisherParts {
   readonly clock: Clock
   /** Packed bytes of the rows that are turned into columns and encoded at one time. */
   readonly encodeBytes: number
+  /** Packed bytes that one shard gives to one file. */
+  readonly partBytes: number
 }
 
 interface Round {
@@ -62,7 +64,20 @@ export class Publisher {
 
   /** Publishes every row logged so far, of one feature group or of all. Resolves when the manifest has them. */
   flush(featureGroup?: number): Promise<void> {
-    return this.#inOrder(() => this.#round({ all: true, featureGroup }))
+    return this.#inOrder(async () => {
+      let upToLsns: number[] | undefined
+      for (;;) {
+        const round = await this.#round((shard) => ({
+          type: 'hours',
+          wanted: 'all',
+          featureGroup,
+          upToLsn: upToLsns?.[shard],
+        }))
+        // A large hour goes into several files, of several rounds; rows logged since need not be waited for.
+        upToLsns ??= round.lastLsns
+        if (round.isEmpty) return
+      }
+    })
   }
 
   /** Starts no further rounds, and waits for those under way. */
@@ -76,7 +91,7 @@ export class Publisher {
       for (;;) {
         const pressure = await shard.request({ type: 'pressure' })
         if (pressure === 'closing' || this.#isClosing) return
-        await this.#inOrder(() => this.#round({ all: false, featureGroup: undefined })).catch(() =>
+        await this.#inOrder(() => this.#round(() => ({ type: 'hours', wanted: 'due' }))).catch(() =>
           this.#pause(),
         )
       }
@@ -98,20 +113,23 @@ export class Publisher {
     return result
   }
 
-  async #round(wanted: { all: boolean; featureGroup: number | undefined }): Promise<void> {
+  async #round(
+    ask: (shard: number) => ShardRequestOf<'hours'>,
+  ): Promise<{ isEmpty: boolean; lastLsns: number[] }> {
     try {
       await this.#finishRounds()
-      const { shards, clock } = this.#parts
-      const hours = unionOfHours(
-        await Promise.all(shards.map((shard) => shard.request({ type: 'hours', ...wanted }))),
-      )
-      if (hours.length === 0) return
+      const { shards, clock, partBytes } = this.#parts
+      const replies = await Promise.all(shards.map((shard) => shard.request(ask(shard.shard))))
+      const lastLsns = replies.map((reply) => reply.lastLsn)
+      const hours = unionOfHours(replies.map((reply) => reply.hours))
+      if (hours.length === 0) return { isEmpty: true, lastLsns }
       this.#lastWriteTimeMs = Math.max(this.#lastWriteTimeMs, clock.nowMs())
-      const seal: Seal = { round: ++this.#lastRound, writeTimeMs: this.#lastWriteTimeMs, hours }
+      const seal: Seal = { round: ++this.#lastRound, writeTimeMs: this.#lastWriteTimeMs, partBytes, hours }
       const parts = await Promise.all(shards.map((shard) => shard.request({ type: 'seal', seal })))
       this.#unfinished.push({ round: seal.round, writeTimeMs: seal.writeTimeMs, jobs: groupIntoFiles(parts) })
       await this.#finishRounds()
       this.failure = undefined
+      return { isEmpty: false, lastLsns }
     } catch (thrown) {
       this.failure = MillraceError.from(thrown)
       throw this.failure

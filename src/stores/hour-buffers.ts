@@ -118,15 +118,25 @@ export class HourBuffers {
     return this.#open.size
   }
 
-  /** Closes the buffer of an hour: its rows are now fixed. @returns undefined if the hour has no open rows */
-  seal(featureGroup: number, eventHour: number): HourBuffer | undefined {
+  /**
+   * Closes the buffer of an hour: its rows are now fixed. If it holds clearly more than `bytesMax`, only its oldest
+   * rows are closed, and the others stay open.
+   * @returns undefined if the hour has no open rows
+   */
+  seal(featureGroup: number, eventHour: number, bytesMax: number): HourBuffer | undefined {
     const key = keyOf(featureGroup, eventHour)
     const buffer = this.#open.get(key)
     if (buffer === undefined) return undefined
-    this.#open.delete(key)
     if (this.#last === buffer) this.#last = undefined
     this.largest = undefined
-    return buffer
+    if (buffer.bytes <= bytesMax * 1.25) {
+      this.#open.delete(key)
+      return buffer
+    }
+    const [oldest, rest] = this.#split(buffer, bytesMax)
+    this.indexBytes += oldest.indexBytes + rest.indexBytes - buffer.indexBytes
+    this.#open.set(key, rest)
+    return oldest
   }
 
   /** Lets go of a sealed buffer's rows, once its file is published. */
@@ -138,9 +148,36 @@ export class HourBuffers {
     this.rows -= buffer.rows
   }
 
-  /** Lowest LSN of an open row; undefined without one. The first buffer opened has it. */
+  /** Lowest LSN of an open row; undefined without one. */
   get firstLsn(): number | undefined {
-    return this.#open.values().next().value?.firstLsn
+    let first: number | undefined
+    for (const buffer of this.#open.values()) {
+      if (first === undefined || buffer.firstLsn < first) first = buffer.firstLsn
+    }
+    return first
+  }
+
+  #split(buffer: HourBuffer, bytesMax: number): [HourBuffer, HourBuffer] {
+    const parts: HourBuffer[] = []
+    let part: HourBuffer | undefined
+    for (let i = 0; i < buffer.rows; i++) {
+      const chunk = this.#chunks.get(buffer.chunkAt(i))
+      const row = buffer.rowAt(i)
+      const value = valueStart(chunk, row)
+      const lsn = chunk.f64[value >>> 3]!
+      if (part === undefined || (parts.length === 1 && part.bytes >= bytesMax)) {
+        part = new HourBuffer(buffer.featureGroup, buffer.eventHour, lsn, buffer.firstMs)
+        parts.push(part)
+      }
+      part.append(chunk.number, row)
+      part.bytes += chunk.u32[(row + ROW_BYTES) >>> 2]!
+      part.lastLsn = lsn
+      part.latestSeconds = Math.max(part.latestSeconds, chunk.f64[(value + VALUE_SECONDS) >>> 3]!)
+    }
+    const [oldest, rest] = parts
+    assert(oldest !== undefined && rest !== undefined, 'a buffer that is split has rows for both parts')
+    rest.lastMs = buffer.lastMs
+    return [oldest, rest]
   }
 
   #bufferFor(featureGroup: number, eventHour: number, lsn: number, nowMs: number): HourBuffer {

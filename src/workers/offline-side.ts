@@ -59,10 +59,12 @@ export class OfflineSide {
     return first === Number.POSITIVE_INFINITY ? lastLsn : first - 1
   }
 
-  openHours(featureGroup: number | undefined): SealedHour[] {
+  /** Hours with a row at or below `upToLsn`. */
+  openHours(featureGroup: number | undefined, upToLsn = Number.POSITIVE_INFINITY): SealedHour[] {
     const hours: SealedHour[] = []
     for (const buffer of this.buffers.open()) {
       if (featureGroup !== undefined && buffer.featureGroup !== featureGroup) continue
+      if (buffer.firstLsn > upToLsn) continue
       hours.push({ featureGroup: buffer.featureGroup, eventHour: buffer.eventHour })
     }
     return hours
@@ -98,7 +100,7 @@ export class OfflineSide {
     const round = this.#sealed.get(seal.round) ?? { writeTimeMs: seal.writeTimeMs, buffers: [] }
     const parts: PartSummary[] = []
     for (const { featureGroup, eventHour } of seal.hours) {
-      const buffer = this.buffers.seal(featureGroup, eventHour)
+      const buffer = this.buffers.seal(featureGroup, eventHour, seal.partBytes)
       if (buffer === undefined) continue
       round.buffers.push(buffer)
       parts.push(summary(buffer))

@@ -116,8 +116,9 @@ export type ShardRequest =
   | { type: 'position'; low: number; high: number }
   /** Answered when the shard wants a flush round. */
   | { type: 'pressure' }
-  /** The hours that are due, or all open hours of one group or of all. */
-  | { type: 'hours'; all: boolean; featureGroup: number | undefined }
+  /** The hours that are due; or all hours, of one group or of all, that have rows logged up to an LSN. */
+  | { type: 'hours'; wanted: 'due' }
+  | { type: 'hours'; wanted: 'all'; featureGroup: number | undefined; upToLsn: number | undefined }
   | { type: 'seal'; seal: Seal }
   | { type: 'columns'; round: number; hours: readonly SealedHour[] }
   | { type: 'published'; round: number; hours: readonly SealedHour[] }
@@ -137,7 +138,7 @@ export interface ShardReplies {
   list: ListPage
   position: number
   pressure: Pressure
-  hours: SealedHour[]
+  hours: { hours: SealedHour[]; lastLsn: number }
   seal: PartSummary[]
   columns: ColumnsReply
   published: undefined

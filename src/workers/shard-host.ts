@@ -69,7 +69,7 @@ export class ShardHost {
       case 'pressure':
         return shard.pressure()
       case 'hours':
-        return request.all ? offline.openHours(request.featureGroup) : shard.dueHours()
+        return shard.hours(request)
       case 'seal':
         return shard.seal(request.seal)
       case 'columns':

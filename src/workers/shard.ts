@@ -36,6 +36,8 @@ import type {
   PartSummary,
   Pressure,
   ShardConfig,
+  ShardReplies,
+  ShardRequestOf,
   ShardStatistics,
   TimedStage,
 } from './protocol.ts'
@@ -147,8 +149,13 @@ export class Shard {
     })
   }
 
-  dueHours(): SealedHour[] {
-    return this.#parts.offline.dueHours(this.#dueInputs())
+  hours(request: ShardRequestOf<'hours'>): ShardReplies['hours'] {
+    const { offline, log } = this.#parts
+    const hours =
+      request.wanted === 'all'
+        ? offline.openHours(request.featureGroup, request.upToLsn)
+        : offline.dueHours(this.#dueInputs())
+    return { hours, lastLsn: log.nextLsn - 1 }
   }
 
   /** Looks at ages and budgets; called on a timer, because an idle store must flush too. */

@@ -173,6 +173,11 @@ describe('names', () => {
     expect(plan([ID, AT, { name, type: 'VARCHAR' }], { renames }).features[2]!.name).toBe(suggestion)
   })
 
+  it('names all the columns to rename at once', () => {
+    const error = refusal([ID, AT, { name: 'a b', type: 'VARCHAR' }, { name: 'c (d)', type: 'VARCHAR' }])
+    expect(error.message).toContain('--rename "a b=a_b" --rename "c (d)=c_d"')
+  })
+
   it('renames id and event time too, which are chosen by their column names', () => {
     const made = plan(
       [
@@ -193,7 +198,9 @@ describe('names', () => {
 
   it('refuses a rename of no column, to an illegal name, or to a name that is taken', () => {
     expect(refusal([ID, AT], { renames: new Map([['x', 'y']]) }).message).toContain('no column "x"')
-    expect(refusal([ID, AT], { renames: new Map([['id', 'a b']]) }).message).toContain('named "a b"')
+    expect(refusal([ID, AT], { renames: new Map([['id', 'a b']]) }).message).toContain(
+      'under the names "a b"',
+    )
     expect(refusal([ID, AT], { renames: new Map([['id', 'at']]) }).message).toContain('feature "at"')
   })
 

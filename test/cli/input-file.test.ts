@@ -315,6 +315,28 @@ describe('a file that is not what it says', () => {
     expect(error.message).not.toMatch(/Possible|LINE 1|\n/)
   })
 
+  it.each([
+    ['a CSV line', 'in.csv', 'id,at\n', (n: number) => `r${n},${n}\n`, 'last\n', /Line: 30002/],
+    [
+      'a JSON line',
+      'in.jsonl',
+      '',
+      (n: number) => `{"id":"r${n}","at":${n}}\n`,
+      '{"id":"last","at":1,"at":2}\n',
+      /line 30001/,
+    ],
+  ])(
+    'is refused before its first row is read if its last is wrong: %s',
+    async (_, name, head, line, last, expected) => {
+      const body = Array.from({ length: 30_000 }, (_, n) => line(n)).join('')
+      const opening = InputFile.open(temporaryFile(name, head + body + last))
+      await expect(opening).rejects.toMatchObject({
+        code: 'INVALID_INPUT_FILE',
+        message: expect.stringMatching(expected),
+      })
+    },
+  )
+
   it('is refused: a truncated Parquet file', async () => {
     const path = await temporaryParquet(PARQUET_QUERY)
     truncateSync(path, readFileSync(path).length - 10)

@@ -123,6 +123,33 @@ describe('the directory lock', () => {
     expect(readdirSync(directory)).toEqual(['LOCK'])
   })
 
+  it('is not taken from one who took over between the judging and the claim', () => {
+    writeLock({ bootId: 'an earlier boot' })
+    const fileSystem = faultyFileSystem(nodeFileSystem)
+    let winner: DirectoryLock | undefined
+    fileSystem.fault = ({ operation, path }) => {
+      if (operation === 'link' && path.includes('claim')) winner ??= acquire()
+      return undefined
+    }
+    expect(() => DirectoryLock.acquire(fileSystem, directory)).toThrow('this process has')
+    expect(readdirSync(directory)).toEqual(['LOCK'])
+    winner!.release()
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('cannot be taken by another while a stale one is being moved away', () => {
+    writeLock({ bootId: 'an earlier boot' })
+    const fileSystem = faultyFileSystem(nodeFileSystem)
+    const refusals: string[] = []
+    fileSystem.fault = ({ operation }) => {
+      if (operation === 'rename') refusals.push(refusal())
+      return undefined
+    }
+    DirectoryLock.acquire(fileSystem, directory).release()
+    expect(refusals).toHaveLength(1)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
   it('is stale if its process id now belongs to a process that started at another time', () => {
     writeLock({ startTime: '1' })
     acquire().release()

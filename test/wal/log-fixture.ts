@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FrameKind } from '../../src/codec/frame.ts'
+import { FRAME_HEADER_BYTES, FrameKind } from '../../src/codec/frame.ts'
+import { SEGMENT_HEADER_BYTES } from '../../src/codec/segment-header.ts'
 import { MillraceError } from '../../src/core/errors.ts'
 import type { Lsn } from '../../src/core/lsn.ts'
 import { nodeFileSystem } from '../../src/io/file-system.ts'
@@ -95,4 +96,37 @@ export function errorOf(run: () => unknown): MillraceError {
     throw error
   }
   throw new Error('expected a MillraceError')
+}
+
+/** Offsets of the frames of a segment that holds exactly these, and where they end. */
+export function frameOffsets(frames: readonly ModelFrame[]): number[] {
+  const offsets = [SEGMENT_HEADER_BYTES]
+  for (const frame of frames) offsets.push(offsets.at(-1)! + FRAME_HEADER_BYTES + frame.payload.length / 2)
+  return offsets
+}
+
+/** A log of one segment with a frame for each count; each payload has 16 bytes. */
+export function writeLog(
+  directory: string,
+  counts: readonly number[],
+): { model: ModelFrame[]; path: string; offsets: number[] } {
+  const { log } = open(directory, { fileSystem: quickFileSystem })
+  const model = counts.map((count, index) => append(log, count, payloadOf(16, index)))
+  log.close()
+  const path = join(directory, segmentNames(directory).at(-1)!)
+  return { model, path, offsets: frameOffsets(model) }
+}
+
+function changeByte(path: string, offset: number, change: (byte: number) => number): void {
+  const bytes = readFileSync(path)
+  bytes[offset] = change(bytes[offset]!)
+  writeFileSync(path, bytes)
+}
+export const flip = (path: string, offset: number): void => changeByte(path, offset, (byte) => byte ^ 0xff)
+
+export function openAndRead(directory: string): { frames: ModelFrame[]; tornBytes: number } {
+  const { log, report } = open(directory, { fileSystem: quickFileSystem })
+  const frames = readAll(log)
+  log.close()
+  return { frames, tornBytes: report.tornBytes }
 }
