@@ -116,6 +116,13 @@ export class ShardHost {
       },
       { highestLsn: Math.max(online.mergedLsn, request.publishedLsn) },
     )
+    if (log.firstLsn > online.mergedLsn + 1) {
+      throw new MillraceError(
+        'LOG_CORRUPT',
+        `the log in ${config.walDirectory} starts at LSN ${log.firstLsn}, but the online partition only reaches ${online.mergedLsn}: segments are missing`,
+        { place: { file: config.walDirectory } },
+      )
+    }
     const offline = new OfflineSide(chunks, config)
     const sources = this.#sources
     const recovery = replayLog({

@@ -245,11 +245,10 @@ export class Shard {
     const admitted = this.#admit(taken)
     if (admitted.length === 0) return 0
     const records = admitted.reduce((sum, write) => sum + write.header.recordCount, 0)
-    const { log, sources, clock, online } = this.#parts
+    const { sources, clock, online } = this.#parts
     let lsn: number
     try {
-      const payload = admitted.map((write) => new Uint8Array(write.buffer, 0, write.bytes))
-      lsn = this.#timed('log', () => log.append(FrameKind.batches, records, payload))
+      lsn = this.#timed('log', () => this.#appendWrites(admitted, records))
     } catch (thrown) {
       this.#refuse(admitted, thrown)
       return 0
@@ -265,6 +264,24 @@ export class Shard {
     })
     for (const write of admitted) write.settle(undefined)
     return records
+  }
+
+  /** @returns the LSN of the first record */
+  #appendWrites(writes: readonly PendingWrite[], records: number): number {
+    const { log, sources, offline } = this.#parts
+    if (records > 0) {
+      const payload = writes.map((write) => new Uint8Array(write.buffer, 0, write.bytes))
+      return log.append(FrameKind.batches, records, payload)
+    }
+    // Batches without rows only tell how far their sources have come.
+    const positions = new Map(sources.all().map((source) => [`${source.low}:${source.high}`, source]))
+    for (const { header } of writes) {
+      const { sourceLow: low, sourceHigh: high, sourceUpTo: position } = header
+      positions.set(`${low}:${high}`, { low, high, position })
+    }
+    const publishedLsn = offline.publishedLsn(log.nextLsn - 1)
+    const checkpoint = { publishedLsn, sources: [...positions.values()] }
+    return log.append(FrameKind.checkpoint, 0, [encodeCheckpoint(checkpoint)])
   }
 
   /** Settles the writes that must not be logged, and returns the others. */
