@@ -16,7 +16,9 @@ export {
   type PutOptions,
   type RecordPage,
 } from './engine/feature-group.ts'
+export type { FeatureGroupDescription } from './engine/group-model.ts'
 export type { IngestOptions, IngestProgress, IngestReport, RowError } from './engine/ingest.ts'
-export { type FeatureGroupDescription, Millrace, type RecoverySummary } from './engine/millrace.ts'
+export { Millrace } from './engine/millrace.ts'
+export type { RecoverySummary } from './engine/open-store.ts'
 export type { MillraceOptions } from './engine/options.ts'
 export type { StoreStatistics } from './engine/statistics.ts'

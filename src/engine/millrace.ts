@@ -4,72 +4,17 @@
  * to `close`. Does not own: the way of a record (feature-group, put-buffer, ingest, publisher).
  * Invariant: at most one open store per data directory, in this process and in any other (I19).
  */
-import { join, relative, resolve } from 'node:path'
-import { systemClock } from '../core/clock.ts'
+import { resolve } from 'node:path'
 import type { CheckedDefinition, FeatureGroupDefinition } from '../core/definition.ts'
 import { invalid, MillraceError, quote } from '../core/errors.ts'
 import type { FeatureGroupModel } from '../core/model.ts'
-import { DirectoryLock } from '../io/directory-lock.ts'
-import { type FileSystem, nodeFileSystem } from '../io/file-system.ts'
-import {
-  manifestFile,
-  offlineDataDirectory,
-  offlineRoot,
-  onlineDirectory,
-  walDirectory,
-} from '../io/paths.ts'
-import { Manifest } from '../stores/manifest.ts'
-import { removeLeftoverTempFiles } from '../stores/offline-files.ts'
-import type { RecoveryReport, ShardConfig } from '../workers/protocol.ts'
-import { ByteGate } from './byte-gate.ts'
-import { Catalog } from './catalog.ts'
 import { checkDefinition } from './definition-rules.ts'
-import { EncoderClient } from './encoder-client.ts'
 import { FeatureGroup } from './feature-group.ts'
-import { FilePublisher } from './file-jobs.ts'
-import {
-  defaultShards,
-  divideBudgets,
-  type MillraceOptions,
-  type ResolvedOptions,
-  resolveOptions,
-} from './options.ts'
-import { publishedHours } from './published-hours.ts'
-import { Publisher } from './publisher.ts'
-import { ShardClient } from './shard-client.ts'
+import { describeGroup, differenceOf, type FeatureGroupDescription, modelOf } from './group-model.ts'
+import { openStore, type RecoverySummary, type StoreParts } from './open-store.ts'
+import { type MillraceOptions, resolveOptions } from './options.ts'
+import type { ShardClient } from './shard-client.ts'
 import { type StoreStatistics, summarise } from './statistics.ts'
-import { StoreCore } from './store-core.ts'
-import { checkShards, createIdentity, readIdentity, type StoreIdentity } from './store-identity.ts'
-
-/** A feature group as `describe` and `list` tell it. */
-export interface FeatureGroupDescription extends Required<FeatureGroupDefinition> {
-  readonly createdAt: Date
-  readonly status: 'created' | 'deleting'
-  /** Absolute path of the directory that holds its `year=.../month=.../day=.../hour=...` partitions; undefined without an offline store. */
-  readonly offlineDirectory: string | undefined
-}
-
-/** What opening had to do. */
-export interface RecoverySummary {
-  /** Records replayed from the logs; 0 after a clean close. */
-  readonly replayedRecords: number
-  /** Bytes of unfinished last writes that were cut (they were never acknowledged). */
-  readonly tornBytes: number
-}
-
-interface StoreParts {
-  readonly directory: string
-  readonly fileSystem: FileSystem
-  readonly lock: DirectoryLock
-  readonly options: ResolvedOptions
-  readonly identity: StoreIdentity
-  readonly catalog: Catalog
-  readonly manifest: Manifest
-  readonly core: StoreCore
-  readonly encoder: EncoderClient
-  readonly publisher: Publisher
-  readonly recovery: RecoverySummary
-}
 
 export class Millrace {
   readonly #parts: StoreParts
@@ -86,7 +31,7 @@ export class Millrace {
    *   format or has another number of shards; LOG_CORRUPT, MANIFEST_CORRUPT, CATALOG_CORRUPT for damage
    */
   static async open(directory: string, options: MillraceOptions = {}): Promise<Millrace> {
-    const parts = await openParts(resolve(directory), resolveOptions(options))
+    const parts = await openStore(resolve(directory), resolveOptions(options))
     const store = new Millrace(parts)
     parts.publisher.start()
     await store.#finishDeletions()
@@ -127,7 +72,7 @@ export class Millrace {
         },
       )
     }
-    const model = catalog.add((number) => this.#modelOf(number, definition))
+    const model = catalog.add((number) => modelOf(this.#parts, number, definition))
     await this.#askAll((shard) => shard.request({ type: 'addGroup', group: model }))
     return this.#handleOf(model) as unknown as FeatureGroup<D>
   }
@@ -143,7 +88,7 @@ export class Millrace {
     checkDefinition(definition)
     const existing = this.#parts.catalog.find(definition.name)
     if (existing === undefined) return this.createFeatureGroup<D>(definition)
-    const difference = differenceOf(existing, this.#modelOf(existing.number, definition))
+    const difference = differenceOf(existing, modelOf(this.#parts, existing.number, definition))
     if (difference !== undefined) {
       throw invalid(`feature group "${existing.name}" exists with another definition: ${difference}`, {
         featureGroup: existing.name,
@@ -163,13 +108,13 @@ export class Millrace {
 
   /** @throws FEATURE_GROUP_NOT_FOUND */
   describe(name: string): FeatureGroupDescription {
-    return this.#description(this.#find(name))
+    return describeGroup(this.#parts.directory, this.#find(name))
   }
 
   /** All feature groups, in the order they were made. */
   list(): FeatureGroupDescription[] {
     this.#parts.core.checkOpen()
-    return this.#parts.catalog.all.map((group) => this.#description(group))
+    return this.#parts.catalog.all.map((group) => describeGroup(this.#parts.directory, group))
   }
 
   /**
@@ -256,53 +201,6 @@ export class Millrace {
     }
   }
 
-  #modelOf(number: number, definition: FeatureGroupDefinition): FeatureGroupModel {
-    const { online = true, offline = true, description = '' } = definition
-    const { directory, fileSystem, core, options } = this.#parts
-    let createdAtMs = core.clock.nowMs()
-    let offlineDirectory = ''
-    if (offline) {
-      const place = (): string =>
-        offlineDataDirectory({
-          root: offlineRoot(directory),
-          ...options.location,
-          featureGroup: definition.name,
-          createdSeconds: Math.floor(createdAtMs / 1000),
-        })
-      // The directory is named by the second; a group re-created within one must not meet the old files (R-543).
-      while (fileSystem.exists(resolve(place(), '..'))) createdAtMs += 1000
-      offlineDirectory = relative(directory, place())
-    }
-    return {
-      number,
-      name: definition.name,
-      recordIdentifier: definition.recordIdentifier,
-      eventTime: definition.eventTime,
-      features: Object.entries(definition.features).map(([name, type]) => ({ name, type })),
-      online,
-      offline,
-      description,
-      createdAtMs,
-      status: 'created',
-      offlineDirectory,
-    }
-  }
-
-  #description(group: FeatureGroupModel): FeatureGroupDescription {
-    return {
-      name: group.name,
-      recordIdentifier: group.recordIdentifier,
-      eventTime: group.eventTime,
-      features: Object.fromEntries(group.features.map(({ name, type }) => [name, type])),
-      online: group.online,
-      offline: group.offline,
-      description: group.description,
-      createdAt: new Date(group.createdAtMs),
-      status: group.status,
-      offlineDirectory: group.offline ? join(this.#parts.directory, group.offlineDirectory) : undefined,
-    }
-  }
-
   #find(name: string): FeatureGroupModel {
     this.#parts.core.checkOpen()
     const group = this.#parts.catalog.find(name)
@@ -333,127 +231,4 @@ export class Millrace {
   #askAll<T>(ask: (shard: ShardClient) => Promise<T>): Promise<T[]> {
     return Promise.all(this.#parts.core.shards.map(ask))
   }
-}
-
-async function openParts(directory: string, options: ResolvedOptions): Promise<StoreParts> {
-  const fileSystem = nodeFileSystem
-  const clock = systemClock
-  const before = readIdentity(fileSystem, directory)
-  if (before !== undefined) checkShards(before, directory, options.shards)
-  fileSystem.makeDirectory(directory)
-  const lock = DirectoryLock.acquire(fileSystem, directory)
-  let shards: ShardClient[] = []
-  let manifest: Manifest | undefined
-  try {
-    // Read again: another process may have made the store between the check and the lock.
-    const identity =
-      readIdentity(fileSystem, directory) ??
-      createIdentity(fileSystem, directory, options.shards ?? defaultShards(), clock.nowMs())
-    checkShards(identity, directory, options.shards)
-    const budgets = divideBudgets(options, identity.shards)
-    const catalog = new Catalog(fileSystem, directory)
-    const opened = Manifest.open(fileSystem, manifestFile(directory))
-    manifest = opened
-    removeLeftoverTempFiles(fileSystem, offlineRoot(directory))
-    shards = Array.from(
-      { length: identity.shards },
-      (_, shard) => new ShardClient(shard, (error) => core.fail(error)),
-    )
-    const core: StoreCore = new StoreCore(shards, new ByteGate(budgets.inFlightBytes), clock)
-    const history = publishedHours(opened, identity.shards)
-    const reports = await Promise.all(
-      shards.map((shard) =>
-        shard.request({
-          type: 'open',
-          config: configOf(shard.shard, directory, identity, options, budgets),
-          groups: [...catalog.all],
-          ...history.of(shard.shard),
-        }),
-      ),
-    )
-    const encoder = new EncoderClient(options.encoderThreads)
-    const groupOf = (number: number): FeatureGroupModel | undefined =>
-      catalog.all.find((group) => group.number === number)
-    const files = new FilePublisher({
-      directory,
-      storeId: identity.storeId,
-      codec: options.codec,
-      shards,
-      groupOf,
-    })
-    const lastRound = Math.max(history.roundMax, ...reports.map((report) => report.roundMax))
-    const publisher = new Publisher(
-      {
-        shards,
-        encoder,
-        manifest: opened,
-        files,
-        clock,
-        encodeBytes: budgets.encodeBytes,
-        partBytes: Math.ceil(options.flushBytes / identity.shards),
-      },
-      lastRound,
-      reports.map((report) => report.pending),
-    )
-    return {
-      directory,
-      fileSystem,
-      lock,
-      options,
-      identity,
-      catalog,
-      manifest: opened,
-      core,
-      encoder,
-      publisher,
-      recovery: summaryOf(reports),
-    }
-  } catch (thrown) {
-    await Promise.allSettled(shards.map((shard) => shard.close()))
-    manifest?.close()
-    lock.release()
-    throw thrown
-  }
-}
-
-function configOf(
-  shard: number,
-  directory: string,
-  identity: StoreIdentity,
-  options: ResolvedOptions,
-  budgets: ReturnType<typeof divideBudgets>,
-): ShardConfig {
-  return {
-    shard,
-    shardCount: identity.shards,
-    storeId: Uint8Array.from(Buffer.from(identity.storeId, 'hex')),
-    walDirectory: walDirectory(directory, shard),
-    onlineDirectory: onlineDirectory(directory, shard),
-    durability: options.durability,
-    syncIntervalMs: options.syncIntervalMs,
-    segmentBytes: options.segmentBytes,
-    logBytes: budgets.shardLogBytes,
-    memoryBytes: budgets.shardMemoryBytes,
-    flushAgeMs: options.flushAgeMs,
-    flushRows: options.flushRows,
-    flushBytes: Math.ceil(options.flushBytes / identity.shards),
-  }
-}
-
-function summaryOf(reports: readonly RecoveryReport[]): RecoverySummary {
-  return {
-    replayedRecords: reports.reduce((sum, report) => sum + report.records, 0),
-    tornBytes: reports.reduce((sum, report) => sum + report.tornBytes, 0),
-  }
-}
-
-function differenceOf(existing: FeatureGroupModel, wanted: FeatureGroupModel): string | undefined {
-  for (const key of ['recordIdentifier', 'eventTime', 'online', 'offline'] as const) {
-    if (existing[key] !== wanted[key]) return `${key} is ${existing[key]}, not ${wanted[key]}`
-  }
-  const show = (group: FeatureGroupModel): string =>
-    group.features.map(({ name, type }) => `${name}: ${type}`).join(', ')
-  return show(existing) === show(wanted)
-    ? undefined
-    : `its features are ${show(existing)}, not ${show(wanted)}`
 }

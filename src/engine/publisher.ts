@@ -125,9 +125,16 @@ export class Publisher {
       if (hours.length === 0) return { isEmpty: true, lastLsns }
       this.#lastWriteTimeMs = Math.max(this.#lastWriteTimeMs, clock.nowMs())
       const seal: Seal = { round: ++this.#lastRound, writeTimeMs: this.#lastWriteTimeMs, partBytes, hours }
-      const parts = await Promise.all(shards.map((shard) => shard.request({ type: 'seal', seal })))
-      this.#unfinished.push({ round: seal.round, writeTimeMs: seal.writeTimeMs, jobs: groupIntoFiles(parts) })
+      // A shard that could not log the seal (a full disk) keeps its rows for a later round; the others have sealed.
+      const sealed = await Promise.allSettled(shards.map((shard) => shard.request({ type: 'seal', seal })))
+      const parts = sealed.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+      this.#unfinished.push({
+        round: seal.round,
+        writeTimeMs: seal.writeTimeMs,
+        jobs: groupIntoFiles(parts),
+      })
       await this.#finishRounds()
+      for (const outcome of sealed) if (outcome.status === 'rejected') throw outcome.reason
       this.failure = undefined
       return { isEmpty: false, lastLsns }
     } catch (thrown) {

@@ -6,28 +6,17 @@
  * I7); after a failed sync nothing is acknowledged; the log is only trimmed below both durable stores (I12).
  */
 
-import { BATCH_HEADER_BYTES } from '../codec/batch.ts'
 import { FrameKind } from '../codec/frame.ts'
-import {
-  ROW_HASH_HIGH,
-  ROW_HASH_LOW,
-  ROW_ID,
-  rowIdBytes,
-  VALUE_NANOS,
-  VALUE_SECONDS,
-  valueStart,
-  viewRows,
-} from '../codec/row.ts'
 import { encodeCheckpoint, encodeSeal, type Seal, type SealedHour } from '../codec/seal.ts'
 import type { Clock } from '../core/clock.ts'
 import { MillraceError } from '../core/errors.ts'
-import { compareInstants } from '../core/event-time.ts'
-import { limits } from '../core/limits.ts'
 import { lsnAfter } from '../core/lsn.ts'
 import type { RecordSchema } from '../core/model.ts'
 import type { RowChunks } from '../stores/row-chunks.ts'
 import type { WriteAheadLog } from '../wal/log.ts'
+import { admit } from './admit.ts'
 import { applyBatch, type Stores } from './apply.ts'
+import { Budgets } from './budgets.ts'
 import { CommitQueue, type PendingWrite } from './commit-queue.ts'
 import type { OfflineSide } from './offline-side.ts'
 import type { OnlineSide } from './online-side.ts'
@@ -41,7 +30,7 @@ import type {
   ShardStatistics,
   TimedStage,
 } from './protocol.ts'
-import { hasSource, type Sources } from './sources.ts'
+import type { Sources } from './sources.ts'
 
 export interface ShardParts {
   readonly config: ShardConfig
@@ -55,17 +44,12 @@ export interface ShardParts {
   readonly schemas: ReadonlyMap<number, RecordSchema>
 }
 
-/** Share of the memory budget at which the memtable is merged; one of this size may be merging meanwhile. */
-const MEMTABLE_SHARE = 0.35
-/** Share of the memory budget, in rows that wait for their file, at which a flush round is asked for. */
-const UNPUBLISHED_SHARE = 0.5
-/** Share of the log budget at which merges and flushes are started to trim it. */
-const LOG_SHARE = 0.6
 const ZERO_FILL_BYTES = 1024 * 1024
 
 export class Shard {
   readonly #parts: ShardParts
   readonly #stores: Stores
+  readonly #budgets: Budgets
   readonly #queue = new CommitQueue()
   readonly #timings: Record<TimedStage, number> = { log: 0, sync: 0, apply: 0, merge: 0, columns: 0 }
   readonly #flushWaiters: { lsn: number; resolve: () => void; reject: (error: unknown) => void }[] = []
@@ -78,6 +62,7 @@ export class Shard {
   constructor(parts: ShardParts) {
     this.#parts = parts
     this.#stores = parts
+    this.#budgets = new Budgets(parts)
   }
 
   /**
@@ -154,7 +139,7 @@ export class Shard {
     const hours =
       request.wanted === 'all'
         ? offline.openHours(request.featureGroup, request.upToLsn)
-        : offline.dueHours(this.#dueInputs())
+        : offline.dueHours(this.#budgets.dueInputs())
     return { hours, lastLsn: log.nextLsn - 1 }
   }
 
@@ -165,7 +150,7 @@ export class Shard {
       const { config, online, clock, offline } = this.#parts
       const since = online.activeSinceMs
       if (since !== undefined && clock.monotonicMs() - since >= config.flushAgeMs) this.#freeze()
-      if (offline.hasDueHours(this.#dueInputs())) this.#signal('due')
+      if (offline.hasDueHours(this.#budgets.dueInputs())) this.#signal('due')
       if (online.isMerging || !this.#queue.isEmpty) this.#scheduleTurn()
       this.#guard(() => this.#parts.log.prepareNextSegment(ZERO_FILL_BYTES))
     } catch (thrown) {
@@ -227,22 +212,22 @@ export class Shard {
 
   #work(): void {
     const { online } = this.#parts
-    const isFull = this.#isFull()
+    const isFull = this.#budgets.isFull()
     let committed = 0
     if (!this.#queue.isEmpty && !isFull) committed = this.#commit()
     this.#freezeIfDue(isFull)
     this.#askForFlush()
     let wantsStep = online.isMerging
     // The merge keeps pace with the writes, so that it ends before the active memtable is full.
-    for (let slices = this.#slicesAfter(committed); slices > 0 && wantsStep; slices--)
+    for (let slices = this.#budgets.mergeSlicesAfter(committed); slices > 0 && wantsStep; slices--)
       wantsStep = this.#mergeStep()
-    if (wantsStep || (!this.#queue.isEmpty && !this.#isFull())) this.#scheduleTurn()
+    if (wantsStep || (!this.#queue.isEmpty && !this.#budgets.isFull())) this.#scheduleTurn()
   }
 
   /** @returns the number of records committed */
   #commit(): number {
     const taken = this.#queue.take()
-    const admitted = this.#admit(taken)
+    const admitted = admit(taken, this.#parts)
     if (admitted.length === 0) return 0
     const records = admitted.reduce((sum, write) => sum + write.header.recordCount, 0)
     const { sources, clock, online } = this.#parts
@@ -284,69 +269,11 @@ export class Shard {
     return log.append(FrameKind.checkpoint, 0, [encodeCheckpoint(checkpoint)])
   }
 
-  /** Settles the writes that must not be logged, and returns the others. */
-  #admit(taken: readonly PendingWrite[]): PendingWrite[] {
-    const { sources } = this.#parts
-    const tentative = new Map<string, number>()
-    return taken.filter((write) => {
-      let refusal: MillraceError | undefined
-      const { header } = write
-      if (write.isConditional) refusal = this.#refusalOfHardDelete(write)
-      if (hasSource(header)) {
-        const key = `${header.sourceLow}:${header.sourceHigh}`
-        const position = tentative.get(key) ?? sources.position(header.sourceLow, header.sourceHigh)
-        refusal ??= sources.check(header, position)
-        if (refusal === undefined) tentative.set(key, header.sourceUpTo)
-      }
-      if (refusal !== undefined) write.settle(refusal)
-      return refusal === undefined
-    })
-  }
-
-  /** R-225, R-227, R-231: a hard delete must be later than the record or tombstone it removes. */
-  #refusalOfHardDelete(write: PendingWrite): MillraceError | undefined {
-    const view = viewRows(write.buffer, 0, write.bytes)
-    const row = BATCH_HEADER_BYTES
-    const stored = this.#parts.online.lookup(write.header.featureGroup, {
-      hashHigh: view.u32[(row + ROW_HASH_HIGH) >>> 2]!,
-      hashLow: view.u32[(row + ROW_HASH_LOW) >>> 2]!,
-      source: view.u8,
-      start: row + ROW_ID,
-      bytes: rowIdBytes(view, row),
-    })
-    if (stored === undefined) return undefined
-    const value = valueStart(view, row)
-    const order = compareInstants(
-      view.f64[(value + VALUE_SECONDS) >>> 3]!,
-      view.u32[(value + VALUE_NANOS) >>> 2]!,
-      stored.bytes.readDoubleLE(stored.start + VALUE_SECONDS),
-      stored.bytes.readUInt32LE(stored.start + VALUE_NANOS),
-    )
-    if (order > 0) return undefined
-    return new MillraceError(
-      'EVENT_TIME_NOT_LATER',
-      'a hard delete needs an event time later than the stored record; nothing was deleted',
-    )
-  }
-
   /** The frame was not taken. A full disk can be retried; anything else ends the shard. */
   #refuse(writes: readonly PendingWrite[], thrown: unknown): void {
     const error = MillraceError.from(thrown)
     for (const write of writes) write.settle(error)
     if (error.code !== 'DISK_FULL') this.#fail(error)
-  }
-
-  #isFull(): boolean {
-    const { config, chunks, online, offline, log } = this.#parts
-    const memory = chunks.bytes + online.memtableBytes + offline.indexBytes
-    return memory >= config.memoryBytes || log.bytes >= config.logBytes
-  }
-
-  #isMemoryTight(): boolean {
-    const { config, chunks, online, offline } = this.#parts
-    const unpublished = offline.buffers.rowBytes + offline.buffers.indexBytes
-    if (unpublished >= config.memoryBytes * UNPUBLISHED_SHARE) return true
-    return chunks.bytes + online.memtableBytes + offline.indexBytes >= config.memoryBytes
   }
 
   /** Cheap enough for every turn; ages are looked at on the timer. */
@@ -356,19 +283,18 @@ export class Shard {
     const { largest } = offline.buffers
     const isLarge =
       largest !== undefined && (largest.bytes >= config.flushBytes || largest.rows >= config.flushRows)
-    if (isLarge || this.#isLogLong()) this.#signal('due')
-    else if (this.#isMemoryTight() && offline.buffers.openCount > 0) this.#signal('memory')
-  }
-
-  #isLogLong(): boolean {
-    return this.#parts.log.bytes >= this.#parts.config.logBytes * LOG_SHARE
+    if (isLarge || this.#budgets.isLogLong()) this.#signal('due')
+    else if (this.#budgets.isMemoryTight() && offline.buffers.openCount > 0) this.#signal('memory')
   }
 
   #freezeIfDue(isFull: boolean): void {
-    const { config, online } = this.#parts
-    const { active } = online
-    const isLarge = active.chunkBytes + active.indexBytes >= config.memoryBytes * MEMTABLE_SHARE
-    if (isLarge || isFull || this.#isLogLong() || this.#flushWaiters.length > 0) this.#freeze()
+    if (
+      this.#budgets.isMemtableLarge() ||
+      isFull ||
+      this.#budgets.isLogLong() ||
+      this.#flushWaiters.length > 0
+    )
+      this.#freeze()
   }
 
   #freeze(): void {
@@ -377,17 +303,6 @@ export class Shard {
     // What the partition makes durable must be durable in the log first.
     this.#guard(() => log.sync())
     if (this.#failure === undefined) online.freeze()
-  }
-
-  #slicesAfter(committed: number): number {
-    const { online, config } = this.#parts
-    if (committed === 0) return 1
-    const filled =
-      (online.active.chunkBytes + online.active.indexBytes) / (config.memoryBytes * MEMTABLE_SHARE)
-    const roomLeft = Math.max(0.05, 1 - filled)
-    const recordsUntilFull = Math.max(1, (online.active.operations / Math.max(filled, 0.01)) * roomLeft)
-    const wanted = (online.mergeRemaining * committed) / recordsUntilFull
-    return Math.max(1, Math.min(16, Math.ceil(wanted / limits.mergeSliceRecords)))
   }
 
   /** @returns whether the merge wants another step */
@@ -430,16 +345,6 @@ export class Shard {
       log.trim(lsnAfter(lsn, 1))
       this.#trimmedLsn = lsn
     })
-  }
-
-  #dueInputs(): Parameters<OfflineSide['dueHours']>[0] {
-    const { clock, log } = this.#parts
-    return {
-      nowMs: clock.nowMs(),
-      monotonicMs: clock.monotonicMs(),
-      isMemoryTight: this.#isMemoryTight(),
-      heldLsn: this.#isLogLong() ? (log.firstLsn + log.nextLsn) / 2 : 0,
-    }
   }
 
   #signal(pressure: Pressure): void {

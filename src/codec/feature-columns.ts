@@ -1,0 +1,176 @@
+/** The columns of features: numbers copied as words, strings as bytes, event-time text made from its instant. */
+import { type Data, type DataType, Field, Float64, Int64, makeData, Utf8 } from 'apache-arrow'
+import { EVENT_TIME_TEXT_BYTES_MAX, writeEventTime } from '../core/event-time.ts'
+import { type FeatureSchema, KIND_INTEGRAL, KIND_STRING, type RecordSchema } from '../core/model.ts'
+import { type Column, isRepetitive, type RowSlice, TextData, Validity } from './column.ts'
+import {
+  isSlotValid,
+  ROW_ID,
+  type RowView,
+  rowIdBytes,
+  slotCountOf,
+  slotsOffset,
+  VALUE_DIGITS,
+  VALUE_NANOS,
+  VALUE_SECONDS,
+} from './row.ts'
+
+export function featureColumn(schema: RecordSchema, feature: FeatureSchema, rowCount: number): Column {
+  if (feature.kind === KIND_STRING) {
+    if (feature.slot >= 0) return new TextColumn(feature, rowCount)
+    return feature === schema.identifier
+      ? new IdColumn(feature, rowCount)
+      : new EventTimeColumn(feature, rowCount)
+  }
+  return feature.kind === KIND_INTEGRAL
+    ? new WordColumn(feature, rowCount, new Int64())
+    : new WordColumn(feature, rowCount, new Float64())
+}
+
+const hasSlot = (view: RowView, value: number, slot: number): boolean =>
+  slot < slotCountOf(view, value) && isSlotValid(view.u8, value, slot)
+
+const slotAt = (view: RowView, value: number, slot: number): number =>
+  value + slotsOffset(slotCountOf(view, value)) + slot * 8
+
+/** 64-bit values, integers and doubles alike: copied as two words, never read as numbers. */
+class WordColumn implements Column {
+  readonly field: Field
+  readonly isRepetitive = false
+  readonly #type: Int64 | Float64
+  readonly #words: Uint32Array<ArrayBuffer>
+  readonly #validity: Validity
+  readonly #slot: number
+  readonly #rowCount: number
+
+  constructor(feature: FeatureSchema, rowCount: number, type: Int64 | Float64) {
+    this.field = new Field(feature.name, type, true)
+    this.#type = type
+    this.#slot = feature.slot
+    this.#rowCount = rowCount
+    this.#words = new Uint32Array(rowCount * 2)
+    this.#validity = new Validity(rowCount)
+  }
+
+  append(slice: RowSlice, at: number, values: Uint32Array): void {
+    const words = this.#words
+    const slot = this.#slot
+    for (let i = 0; i < slice.count; i++) {
+      const view = slice.views[i]!
+      const value = values[i]!
+      if (!hasSlot(view, value, slot)) {
+        this.#validity.nullCount++
+        continue
+      }
+      const word = slotAt(view, value, slot) >>> 2
+      words[(at + i) * 2] = view.u32[word]!
+      words[(at + i) * 2 + 1] = view.u32[word + 1]!
+      this.#validity.setValid(at + i)
+    }
+  }
+
+  finish(): Data<DataType> {
+    const common = { length: this.#rowCount, ...this.#validity.data }
+    const { buffer } = this.#words
+    return this.#type instanceof Int64
+      ? makeData({ type: this.#type, data: new BigInt64Array(buffer), ...common })
+      : makeData({ type: this.#type, data: new Float64Array(buffer), ...common })
+  }
+}
+
+class TextColumn implements Column {
+  readonly field: Field
+  readonly #text: TextData
+  readonly #validity: Validity
+  readonly #slot: number
+  readonly #rowCount: number
+
+  constructor(feature: FeatureSchema, rowCount: number) {
+    this.field = new Field(feature.name, new Utf8(), true)
+    this.#slot = feature.slot
+    this.#rowCount = rowCount
+    this.#text = new TextData(rowCount)
+    this.#validity = new Validity(rowCount)
+  }
+
+  get isRepetitive(): boolean {
+    return isRepetitive(this.#text, this.#rowCount)
+  }
+
+  append(slice: RowSlice, at: number, values: Uint32Array): void {
+    const text = this.#text
+    for (let i = 0; i < slice.count; i++) {
+      const view = slice.views[i]!
+      const value = values[i]!
+      if (!hasSlot(view, value, this.#slot)) {
+        this.#validity.nullCount++
+        text.close(at + i, text.end)
+        continue
+      }
+      const word = slotAt(view, value, this.#slot) >>> 2
+      text.copy(at + i, view.u8, value + view.u32[word]!, view.u32[word + 1]!)
+      this.#validity.setValid(at + i)
+    }
+  }
+
+  finish(): Data<DataType> {
+    return this.#text.data(this.#rowCount, this.#validity.data)
+  }
+}
+
+class IdColumn implements Column {
+  readonly field: Field
+  readonly #text: TextData
+  readonly #rowCount: number
+
+  constructor(feature: FeatureSchema, rowCount: number) {
+    this.field = new Field(feature.name, new Utf8(), true)
+    this.#rowCount = rowCount
+    this.#text = new TextData(rowCount)
+  }
+
+  get isRepetitive(): boolean {
+    return isRepetitive(this.#text, this.#rowCount)
+  }
+
+  append(slice: RowSlice, at: number): void {
+    for (let i = 0; i < slice.count; i++) {
+      const view = slice.views[i]!
+      const row = slice.rows[i]!
+      this.#text.copy(at + i, view.u8, row + ROW_ID, rowIdBytes(view, row))
+    }
+  }
+
+  finish(): Data<DataType> {
+    return this.#text.data(this.#rowCount, { nullCount: 0 })
+  }
+}
+
+class EventTimeColumn implements Column {
+  readonly field: Field
+  readonly isRepetitive = false
+  readonly #text: TextData
+  readonly #rowCount: number
+
+  constructor(feature: FeatureSchema, rowCount: number) {
+    this.field = new Field(feature.name, new Utf8(), true)
+    this.#rowCount = rowCount
+    this.#text = new TextData(rowCount)
+  }
+
+  append(slice: RowSlice, at: number, values: Uint32Array): void {
+    const text = this.#text
+    for (let i = 0; i < slice.count; i++) {
+      const view = slice.views[i]!
+      const value = values[i]!
+      const target = text.reserve(EVENT_TIME_TEXT_BYTES_MAX)
+      const seconds = view.f64[(value + VALUE_SECONDS) >>> 3]!
+      const nanos = view.u32[(value + VALUE_NANOS) >>> 2]!
+      text.close(at + i, writeEventTime(target, text.end, seconds, nanos, view.u8[value + VALUE_DIGITS]!))
+    }
+  }
+
+  finish(): Data<DataType> {
+    return this.#text.data(this.#rowCount, { nullCount: 0 })
+  }
+}

@@ -1,0 +1,74 @@
+/** The three columns that the store adds to every offline row. */
+import { Bool, type Data, type DataType, Field, makeData, TimestampMillisecond } from 'apache-arrow'
+import { type Column, type RowSlice, Validity } from './column.ts'
+import { OPERATION_PUT, ROW_ID_BYTES, ROW_INVOCATION_MS, ROW_OPERATION } from './row.ts'
+
+export const SERVICE_COLUMNS = ['write_time', 'api_invocation_time', 'is_deleted'] as const
+
+export class WriteTimeColumn implements Column {
+  readonly field = new Field(SERVICE_COLUMNS[0], new TimestampMillisecond('UTC'), false)
+  readonly isRepetitive = false
+  readonly #rowCount: number
+  readonly #ms: number
+
+  constructor(rowCount: number, ms: number) {
+    this.#rowCount = rowCount
+    this.#ms = ms
+  }
+
+  append(): void {
+    // One value for all rows of a file.
+  }
+
+  finish(): Data<DataType> {
+    const data = new BigInt64Array(this.#rowCount).fill(BigInt(this.#ms))
+    return makeData({ type: new TimestampMillisecond('UTC'), length: this.#rowCount, nullCount: 0, data })
+  }
+}
+
+export class InvocationColumn implements Column {
+  readonly field = new Field(SERVICE_COLUMNS[1], new TimestampMillisecond('UTC'), false)
+  readonly isRepetitive = false
+  readonly #words: Uint32Array<ArrayBuffer>
+
+  constructor(rowCount: number) {
+    this.#words = new Uint32Array(rowCount * 2)
+  }
+
+  append(slice: RowSlice, at: number): void {
+    for (let i = 0; i < slice.count; i++) {
+      const ms = slice.views[i]!.f64[(slice.rows[i]! + ROW_INVOCATION_MS) >>> 3]!
+      this.#words[(at + i) * 2] = ms >>> 0
+      this.#words[(at + i) * 2 + 1] = Math.floor(ms / 0x1_0000_0000) >>> 0
+    }
+  }
+
+  finish(): Data<DataType> {
+    const data = new BigInt64Array(this.#words.buffer)
+    return makeData({ type: new TimestampMillisecond('UTC'), length: data.length, nullCount: 0, data })
+  }
+}
+
+export class DeletedColumn implements Column {
+  readonly field = new Field(SERVICE_COLUMNS[2], new Bool(), false)
+  readonly isRepetitive = false
+  readonly #bits: Validity
+  readonly #rowCount: number
+
+  constructor(rowCount: number) {
+    this.#rowCount = rowCount
+    this.#bits = new Validity(rowCount)
+  }
+
+  append(slice: RowSlice, at: number): void {
+    for (let i = 0; i < slice.count; i++) {
+      const word = slice.views[i]!.u32[(slice.rows[i]! + ROW_ID_BYTES) >>> 2]!
+      if (((word >>> ((ROW_OPERATION - ROW_ID_BYTES) * 8)) & 0xff) !== OPERATION_PUT)
+        this.#bits.setValid(at + i)
+    }
+  }
+
+  finish(): Data<DataType> {
+    return makeData({ type: new Bool(), length: this.#rowCount, nullCount: 0, data: this.#bits.bits })
+  }
+}
