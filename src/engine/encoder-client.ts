@@ -11,6 +11,9 @@ const CLOSE_TIMEOUT_MS = 120_000
 
 export class EncoderClient {
   readonly threads: number
+  /** Time the threads spent on files, milliseconds, and the WASM memory of one of them. */
+  encodeMs = 0
+  wasmMemoryBytes = 0
   readonly #pool: Piscina
 
   constructor(threads: number) {
@@ -40,6 +43,8 @@ export class EncoderClient {
       throw MillraceError.from(cause, 'STORE_FAILED', 'an encoder thread died')
     }
     if (!reply.ok) throw MillraceError.fromData(reply.error)
+    this.encodeMs += reply.encodeMs
+    this.wasmMemoryBytes = Math.max(this.wasmMemoryBytes, reply.wasmMemoryBytes)
     return reply.files
   }
 

@@ -143,7 +143,7 @@ export class Millrace {
   }
 
   async stats(): Promise<StoreStatistics> {
-    const { core, manifest, catalog, options, publisher } = this.#parts
+    const { core, manifest, catalog, options, publisher, encoder } = this.#parts
     core.checkOpen()
     const shards = await this.#askAll((shard) => shard.request({ type: 'statistics' }))
     return summarise({
@@ -152,6 +152,7 @@ export class Millrace {
       groups: catalog.all,
       shards,
       budgetBytes: options.memoryBytes,
+      encoder,
       failure: publisher.failure?.message,
     })
   }

@@ -38,6 +38,8 @@ export interface StoreStatistics {
     /** Rows, memtables and hour buffers of all shards. */
     readonly shardBytes: number
     readonly budgetBytes: number
+    /** Memory of the Parquet encoder's WASM module, beyond the budget; it grows with the largest file. */
+    readonly encoderBytes: number
   }
   readonly log: { readonly bytes: number }
   readonly online: { readonly lagRecords: number }
@@ -46,6 +48,8 @@ export interface StoreStatistics {
     readonly unpublishedRows: number
     readonly files: number
     readonly bytes: number
+    /** Milliseconds the encoder threads spent on files. */
+    readonly encodeMs: number
     /** Why the last flush failed; undefined while all is well. */
     readonly failure: string | undefined
   }
@@ -59,6 +63,7 @@ export interface StatisticsInputs {
   readonly groups: readonly FeatureGroupModel[]
   readonly shards: readonly ShardStatistics[]
   readonly budgetBytes: number
+  readonly encoder: { readonly encodeMs: number; readonly wasmMemoryBytes: number }
   readonly failure: string | undefined
 }
 
@@ -86,6 +91,7 @@ export function summarise(inputs: StatisticsInputs): StoreStatistics {
       inFlightBytes: core.gate.held,
       shardBytes: sum((shard) => shard.chunkBytes + shard.memtableBytes),
       budgetBytes: inputs.budgetBytes,
+      encoderBytes: inputs.encoder.wasmMemoryBytes,
     },
     log: { bytes: sum((shard) => shard.logBytes) },
     online: { lagRecords: sum((shard) => shard.lastLsn - shard.mergedLsn) },
@@ -94,6 +100,7 @@ export function summarise(inputs: StatisticsInputs): StoreStatistics {
       unpublishedRows: sum((shard) => shard.unpublishedRows),
       files: featureGroups.reduce((total, group) => total + group.offline.files, 0),
       bytes: featureGroups.reduce((total, group) => total + group.offline.bytes, 0),
+      encodeMs: inputs.encoder.encodeMs,
       failure: inputs.failure,
     },
     featureGroups,

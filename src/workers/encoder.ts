@@ -7,6 +7,7 @@
 import { hash } from 'node:crypto'
 import { ipcRowCount, joinIpcStreams } from '../codec/ipc.ts'
 import { encodeParquet, type ParquetCodec, parquetMemoryBytes } from '../codec/parquet.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 import { type ErrorData, MillraceError } from '../core/errors.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { parquetFileName } from '../io/paths.ts'
@@ -47,25 +48,31 @@ export type EncodeReply =
       readonly files: readonly EncodedFile[]
       /** WASM memory of this thread; it only grows. */
       readonly wasmMemoryBytes: number
+      /** Time this request took, milliseconds. */
+      readonly encodeMs: number
     }
   /** Some files of the request may be visible; none of them is to be named in the manifest. */
   | { readonly ok: false; readonly error: ErrorData }
 
 export class Encoder {
   readonly #fileSystem: FileSystem
+  readonly #clock: Clock
   readonly #directories: DirectorySyncs
 
-  constructor(fileSystem: FileSystem) {
+  constructor(fileSystem: FileSystem, clock: Clock = systemClock) {
     this.#fileSystem = fileSystem
+    this.#clock = clock
     this.#directories = new DirectorySyncs(fileSystem)
   }
 
   /** Never throws: errors cross threads as data. */
   encode(request: EncodeRequest): EncodeReply {
+    const started = this.#clock.monotonicMs()
     try {
       const files = request.files.map((file) => this.#encodeFile(file, request))
       this.#directories.flush()
-      return { ok: true, files, wasmMemoryBytes: parquetMemoryBytes() }
+      const encodeMs = this.#clock.monotonicMs() - started
+      return { ok: true, files, wasmMemoryBytes: parquetMemoryBytes(), encodeMs }
     } catch (error) {
       return { ok: false, error: MillraceError.from(error).toData() }
     }

@@ -7,6 +7,7 @@
 import { ColumnBuilder } from '../codec/columns.ts'
 import type { RowView } from '../codec/row.ts'
 import type { Seal, SealedHour } from '../codec/seal.ts'
+import type { Clock } from '../core/clock.ts'
 import { assert } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { RecordSchema } from '../core/model.ts'
@@ -38,9 +39,13 @@ export class OfflineSide {
   readonly #config: ShardConfig
   readonly #sealed = new Map<number, SealedRound>()
   #columnBytes = 0
+  /** Time spent turning rows into columns, milliseconds. */
+  columnsMs = 0
+  readonly #clock: Clock
 
-  constructor(chunks: RowChunks, config: ShardConfig) {
+  constructor(chunks: RowChunks, config: ShardConfig, clock: Clock) {
     this.#chunks = chunks
+    this.#clock = clock
     this.#config = config
     this.buffers = new HourBuffers(chunks)
   }
@@ -183,10 +188,14 @@ export class OfflineSide {
           views[i] = this.#chunks.get(buffer.chunkAt(from + i))
           rows[i] = buffer.rowAt(from + i)
         }
+        const started = this.#clock.monotonicMs()
         builder.append({ views, rows, count })
+        this.columnsMs += this.#clock.monotonicMs() - started
         if (count === limits.columnSliceRows) await pause()
       }
+      const started = this.#clock.monotonicMs()
       const part = builder.finish()
+      this.columnsMs += this.#clock.monotonicMs() - started
       assert(part.rows === buffer.rows, 'a part has the rows of its buffer')
       return part
     } finally {

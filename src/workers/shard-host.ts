@@ -123,7 +123,7 @@ export class ShardHost {
         { place: { file: config.walDirectory } },
       )
     }
-    const offline = new OfflineSide(chunks, config)
+    const offline = new OfflineSide(chunks, config, this.#clock)
     const sources = this.#sources
     const recovery = replayLog({
       log,

@@ -95,17 +95,14 @@ export class Shard {
     return offline.seal(own)
   }
 
-  async columns(round: number, hours: readonly SealedHour[]): Promise<ColumnsReply> {
-    const started = this.#parts.clock.monotonicMs()
+  columns(round: number, hours: readonly SealedHour[]): Promise<ColumnsReply> {
     const { schemas, offline } = this.#parts
-    const reply = await offline.columns(
+    return offline.columns(
       round,
       hours,
       (featureGroup) => schemas.get(featureGroup)!,
       () => new Promise((resolve) => setImmediate(resolve)),
     )
-    this.#timings.columns += this.#parts.clock.monotonicMs() - started
-    return reply
   }
 
   published(round: number, hours: readonly SealedHour[]): void {
@@ -195,7 +192,7 @@ export class Shard {
       openHours: offline.buffers.openCount,
       logBytes: log.bytes,
       online: [...online.partition.counts].map(([featureGroup, counts]) => ({ featureGroup, ...counts })),
-      timings: { ...this.#timings },
+      timings: { ...this.#timings, columns: offline.columnsMs },
     }
   }
 
