@@ -1,4 +1,4 @@
-/** What a file says it is by its name, and whether its bytes agree. Looks at the ends of a file, not at its middle. */
+/** What a file says it is by its name, and whether the bytes at its ends agree. */
 import { createHash } from 'node:crypto'
 import { createGunzip, gunzipSync, constants as zlibConstants } from 'node:zlib'
 import { invalid, MillraceError } from '../core/errors.ts'
@@ -11,7 +11,7 @@ export interface FileFacts {
   readonly bytes: number
   /** By gzip. */
   readonly isCompressed: boolean
-  /** SHA-256 of the first and last MiB, in hexadecimal. */
+  /** SHA-256 of all bytes, in hexadecimal. */
   readonly digest: string
 }
 
@@ -39,8 +39,7 @@ export async function inspectFile(path: string, format?: InputFormat): Promise<F
     const isCompressed = expected !== 'parquet' && isGzip(head)
     if (expected === 'parquet') checkParquet(path, bytes, head, tail.length === 0 ? head : tail)
     else await checkText(path, handle, bytes, head, expected)
-    const digest = createHash('sha256').update(head).update(tail).digest('hex')
-    return { format: expected, bytes, isCompressed, digest }
+    return { format: expected, bytes, isCompressed, digest: digestOf(handle, bytes) }
   } finally {
     files.close(handle)
   }
@@ -83,6 +82,12 @@ const REASONS: Record<string, string> = {
 function readSlice(handle: FileHandle, start: number, end: number): Buffer {
   const bytes = Buffer.alloc(end - start)
   return bytes.subarray(0, files.readAt(handle, bytes, start))
+}
+
+function digestOf(handle: FileHandle, bytes: number): string {
+  const hash = createHash('sha256')
+  for (let at = 0; at < bytes; at += MIB) hash.update(readSlice(handle, at, Math.min(bytes, at + MIB)))
+  return hash.digest('hex')
 }
 
 const isGzip = (head: Buffer): boolean => head[0] === 0x1f && head[1] === 0x8b

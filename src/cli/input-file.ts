@@ -4,7 +4,6 @@
  * Does not own: what the columns become (feature-types.ts) and how values are made (rows.ts).
  * Invariants: chunks come in file order; nothing that the format checks can find is left to be found by reading.
  */
-import { basename } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
 import { type ColumnChunk, DuckDbColumnChunk } from './column-chunk.ts'
 import {
@@ -26,12 +25,10 @@ export interface InputFileOptions {
   readonly duckDb?: DuckDbOptions
 }
 
-/** What makes a file the same file as before. */
+/** What makes a file the same file as before: neither its name nor its times, which change when it is copied. */
 export interface InputIdentity {
-  readonly name: string
   readonly bytes: number
-  readonly modifiedMs: number
-  /** SHA-256 of the first and last MiB. */
+  /** SHA-256 of all bytes, in hexadecimal. */
   readonly digest: string
 }
 
@@ -52,19 +49,13 @@ export class InputFile {
   readonly relation: string
   readonly duckDb: DuckDb
 
-  private constructor(
-    path: string,
-    facts: FileFacts,
-    contents: Contents,
-    modifiedMs: number,
-    duckDb: DuckDb,
-  ) {
+  private constructor(path: string, facts: FileFacts, contents: Contents, duckDb: DuckDb) {
     this.path = path
     this.format = facts.format
     this.columns = contents.columns
     this.rowCount = contents.rowCount
     this.relation = contents.relation
-    this.identity = { name: basename(path), bytes: facts.bytes, modifiedMs, digest: facts.digest }
+    this.identity = { bytes: facts.bytes, digest: facts.digest }
     this.duckDb = duckDb
   }
 
@@ -77,17 +68,11 @@ export class InputFile {
     const duckDb = await openDuckDb(options.duckDb)
     try {
       const contents = await attempt(path, facts.format, () => describe(duckDb, path, facts))
-      return new InputFile(path, facts, contents, await modifiedMs(duckDb, path), duckDb)
+      return new InputFile(path, facts, contents, duckDb)
     } catch (error) {
       duckDb.close()
       throw error
     }
-  }
-
-  /** Names this file, and no other or changed one, as the source of an ingestion. */
-  get sourceId(): string {
-    const { name, bytes, modifiedMs, digest } = this.identity
-    return `${name} ${bytes} ${modifiedMs} ${digest}`
   }
 
   /**
@@ -142,15 +127,6 @@ async function describe(duckDb: DuckDb, path: string, facts: FileFacts): Promise
     `SELECT num_rows AS row_count FROM parquet_file_metadata(${file})`,
   )
   return { columns, rowCount: Number(counted?.row_count), relation }
-}
-
-/** Asks DuckDB, which needs to look only at the file's entry. */
-async function modifiedMs(duckDb: DuckDb, path: string): Promise<number> {
-  const [row] = await queryRows<{ modified_ms: string }>(
-    duckDb.connection,
-    `SELECT epoch_ms(last_modified) AS modified_ms FROM read_blob(${sqlFile(path)})`,
-  )
-  return Number(row?.modified_ms)
 }
 
 const EXPECTED: Record<InputFormat, string> = {

@@ -165,8 +165,6 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
   async getMany(ids: readonly RecordId[]): Promise<(RecordOutput<D> | undefined)[]> {
     this.#checkOpen()
     this.#checkOnline()
-    // Reads see the writes made before them.
-    this.#puts.sendAll()
     const texts = ids.map((id) => String(id))
     const requests = this.#core.shards.map(() => new KeyRequestBuilder())
     const positions: number[][] = this.#core.shards.map(() => [])
@@ -211,7 +209,6 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
   async listRecords(options: ListOptions = {}): Promise<RecordPage> {
     this.#checkOpen()
     this.#checkOnline()
-    this.#puts.sendAll()
     const { pageSize = 1000, includeSoftDeleted = false } = options
     if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > limits.listPageMax) {
       throw invalid(`pageSize: expected a whole number from 1 to ${limits.listPageMax}, found ${pageSize}`)

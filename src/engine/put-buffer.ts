@@ -1,6 +1,7 @@
 /**
- * A PutBuffer gathers the single writes of one event-loop turn into one batch per shard, so that a put costs
- * neither a message nor a sync of its own.
+ * A PutBuffer gathers single writes into batches, so that a put costs neither a message nor a sync of its own: per
+ * shard one batch is on its way, and what is written meanwhile travels in the next. Under load batches grow by
+ * themselves, and a put waits for two commits at most.
  * Owns: the batches being filled, and the promise that all writes of a batch share.
  * Invariant: writes to one record are sent in the order they were made.
  */
@@ -21,6 +22,8 @@ export class PutBuffer {
   readonly #outcomes: (Outcome | undefined)[]
   /** Per shard, the end of the queue of batches that wait at the gate. */
   readonly #queues: Promise<void>[]
+  /** Per shard, batches on their way. */
+  readonly #inFlight: number[]
   #waitingBytes = 0
   #isScheduled = false
 
@@ -30,6 +33,7 @@ export class PutBuffer {
     this.batches = core.shards.map(() => new BatchBuilder(8192))
     this.#outcomes = core.shards.map(() => undefined)
     this.#queues = core.shards.map(() => Promise.resolve())
+    this.#inFlight = core.shards.map(() => 0)
   }
 
   /** @throws THROTTLED if more single writes wait than the memory budget has room for */
@@ -51,22 +55,29 @@ export class PutBuffer {
     if (this.batches[shard]!.bytes >= limits.batchBytes) this.#send(shard)
     else if (!this.#isScheduled) {
       this.#isScheduled = true
-      setImmediate(() => this.sendAll())
+      setImmediate(() => this.#sendIdle())
     }
     return outcome.promise
   }
 
+  /** Sends what was added so far, whatever is on its way. */
   sendAll(): void {
-    this.#isScheduled = false
     for (let shard = 0; shard < this.batches.length; shard++) {
       if (this.batches[shard]!.recordCount > 0) this.#send(shard)
+    }
+  }
+
+  #sendIdle(): void {
+    this.#isScheduled = false
+    for (let shard = 0; shard < this.batches.length; shard++) {
+      if (this.batches[shard]!.recordCount > 0 && this.#inFlight[shard] === 0) this.#send(shard)
     }
   }
 
   /** Resolves when everything added so far has its outcome. */
   async drain(): Promise<void> {
     this.sendAll()
-    await Promise.allSettled(this.#queues)
+    await Promise.all(this.#queues)
   }
 
   #send(shard: number): void {
@@ -91,7 +102,11 @@ export class PutBuffer {
       void gate.acquire(batch.bytes)
       sent = this.#core.send(shard, batch)
     }
-    this.#queues[shard] = Promise.allSettled([this.#queues[shard], sent]).then(() => undefined)
+    this.#inFlight[shard]!++
+    this.#queues[shard] = Promise.allSettled([this.#queues[shard], sent]).then(() => {
+      this.#inFlight[shard]!--
+      if (this.#inFlight[shard] === 0 && this.batches[shard]!.recordCount > 0) this.#send(shard)
+    })
     outcome.resolve(sent)
   }
 }

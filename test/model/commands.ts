@@ -1,0 +1,314 @@
+/** The commands of a model run: what they do to the model, to the store, and what must agree. */
+import * as fc from 'fast-check'
+import { expect } from 'vitest'
+import type { MillraceError } from '../../src/core/errors.ts'
+import { hashHigh, shardOfHash } from '../../src/core/record-hash.ts'
+import type { IngestOptions, TargetStore } from '../../src/index.ts'
+import { Killed, type PlainRow } from '../fixtures/store-process.ts'
+import { type Delete, offlineRowOf, type Put, type StoreModel, type Write } from './store-model.ts'
+import type { StoreUnderTest } from './store-under-test.ts'
+
+export interface Run {
+  readonly model: StoreModel
+  /** Numbers the writes; every put carries one, so that no two offline rows are equal. */
+  sequence: number
+  readonly ids: Set<string>
+}
+
+type Command = fc.AsyncCommand<Run, StoreUnderTest>
+
+const command = (name: string, run: (run: Run, store: StoreUnderTest) => Promise<void>): Command => ({
+  check: () => true,
+  run,
+  toString: () => name,
+})
+
+const IDS = [
+  ...['a', 'A', 'b', '1', '01', '1.0', 'é', 'e\u0301', '🚕', 'constructor', '__proto__', ' '],
+  // Past the longest key that the online partition takes; the two differ in their last byte only.
+  ...['x', 'y'].map((end) => `${'long'.repeat(490)}${end}`),
+]
+
+const id = fc.constantFrom(...IDS)
+const eventTime = fc
+  .tuple(
+    fc.constantFrom(
+      '2026-03-01T12:00:00',
+      '2026-03-01T12:00:00',
+      '2026-03-01T12:00:01',
+      '2026-03-01T11:59:59',
+      '1969-12-31T23:59:59',
+      '0000-01-01T00:00:00',
+    ),
+    fc.constantFrom('', '.0', '.000', '.5', '.500', '.000000001', '.999999999'),
+  )
+  .map(([seconds, fraction]) => `${seconds}${fraction}Z`)
+const stores = fc.constantFrom<(readonly TargetStore[] | undefined)[]>(
+  undefined,
+  undefined,
+  undefined,
+  ['online'],
+  ['offline'],
+  ['offline', 'online'],
+)
+const text = fc.oneof(
+  { weight: 4, arbitrary: fc.string({ unit: 'grapheme', maxLength: 12 }) },
+  { weight: 1, arbitrary: fc.constantFrom(...[9_000, 60_000, 150_000].map((length) => 'ß'.repeat(length))) },
+)
+
+interface Values {
+  readonly isHuge: boolean
+  readonly x: number | null
+  readonly s: string | null
+}
+
+const values: fc.Arbitrary<Values> = fc.record({
+  isHuge: fc.boolean(),
+  x: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).filter((x) => !Object.is(x, -0))),
+  s: fc.option(text),
+})
+
+const bothStores: readonly TargetStore[] = ['online', 'offline']
+
+/** A record whose number makes its row unlike all others. */
+function put(run: Run, at: string, recordId: string, { isHuge, x, s }: Values, targets = bothStores): Put {
+  run.sequence++
+  run.ids.add(recordId)
+  const n = isHuge ? 2n ** 63n - BigInt(run.sequence) : run.sequence
+  return { type: 'put', record: { id: recordId, at, n, x, s }, stores: targets }
+}
+
+const optionsOf = (targets: readonly TargetStore[] | undefined): { stores?: readonly TargetStore[] } =>
+  targets === undefined ? {} : { stores: targets }
+
+const putCommand = fc.tuple(id, eventTime, values, stores).map(([recordId, at, rest, targets]) =>
+  command(`put ${recordId.slice(-4)} ${at} ${targets ?? ''}`, async (run, store) => {
+    const write = put(run, at, recordId, rest, targets)
+    await store.process.call('put', { record: write.record, options: optionsOf(targets) })
+    run.model.apply(write)
+  }),
+)
+
+const deleteCommand = fc
+  .tuple(id, eventTime, fc.constantFrom('soft' as const, 'hard' as const), stores)
+  .map(([recordId, at, mode, targets]) =>
+    command(`${mode} delete ${recordId.slice(-4)} ${at} ${targets ?? ''}`, async (run, store) => {
+      const write: Delete = { type: 'delete', id: recordId, at, mode, stores: targets ?? bothStores }
+      const isAccepted = run.model.apply(write)
+      const options = { mode, ...optionsOf(targets) }
+      const outcome = await store.process.call('delete', { id: recordId, eventTime: at, options }).then(
+        () => 'accepted',
+        (error: MillraceError) => error.code,
+      )
+      expect(outcome).toBe(isAccepted ? 'accepted' : 'EVENT_TIME_NOT_LATER')
+    }),
+  )
+
+/** Rows that are refused, and the feature that is to blame. */
+const BAD_ROWS: readonly (readonly [PlainRow | null, string | undefined])[] = [
+  [{ id: '', at: '2026-03-01T12:00:00Z' }, 'id'],
+  [{ at: '2026-03-01T12:00:00Z' }, 'id'],
+  [{ id: 'a' }, 'at'],
+  [{ id: 'a', at: '2026-02-29T12:00:00Z' }, 'at'],
+  [{ id: 'a', at: '2026-03-01T12:00:00Z', n: 1.5 }, 'n'],
+  [{ id: 'a', at: '2026-03-01T12:00:00Z', s: 'unset', x: 'no' }, 'x'],
+  [{ id: 'a', at: '2026-03-01T12:00:00Z', s: '\ud800' }, 's'],
+  [{ id: 'a', at: '2026-03-01T12:00:00Z', z: 1 }, 'z'],
+  [null, undefined],
+]
+
+const ingestRow = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(id, eventTime, values) },
+  { weight: 1, arbitrary: fc.nat(BAD_ROWS.length - 1) },
+)
+
+const ingestCommand = fc
+  .tuple(fc.array(ingestRow, { maxLength: 30 }), fc.boolean(), stores)
+  .map(([rows, isNested, targets]) =>
+    command(`ingest ${rows.length} rows ${targets ?? ''}`, async (run, store) => {
+      const errors: { row: number; feature: string | undefined }[] = []
+      const given = rows.map((row, i) => {
+        if (typeof row === 'number') {
+          const [bad, feature] = BAD_ROWS[row]!
+          errors.push({ row: i, feature })
+          return bad
+        }
+        const [recordId, at, rest] = row
+        const write = put(run, at, recordId, rest, targets)
+        run.model.apply(write)
+        return write.record
+      })
+      const half = Math.floor(given.length / 2)
+      const input = isNested ? [given.slice(0, half), given.slice(half)] : given
+      const report = await store.process.call('ingest', { rows: input, options: optionsOf(targets) })
+      expect(report.errors.map(({ row, feature }) => ({ row, feature }))).toEqual(errors)
+      expect({ accepted: report.accepted, rejected: report.rejected, rows: report.rows }).toEqual({
+        accepted: rows.length - errors.length,
+        rejected: errors.length,
+        rows: rows.length,
+      })
+    }),
+  )
+
+/** Enough rows for log segments to roll, and for hours to be cut into several files. */
+function manyRows(run: Run, count: number): Put[] {
+  return Array.from({ length: count }, (_, i) =>
+    put(run, `2026-03-0${1 + (i % 2)}T12:00:00.${i}Z`, `many-${(i * 7) % 500}`, {
+      isHuge: false,
+      x: i / 7,
+      s: 'payload '.repeat(40),
+    }),
+  )
+}
+
+const manyCommand = fc.integer({ min: 100, max: 700 }).map((count) =>
+  command(`ingest ${count} large rows`, async (run, store) => {
+    const writes = manyRows(run, count)
+    await store.process.call('ingest', { rows: writes.map((write) => write.record), options: {} })
+    for (const write of writes) run.model.apply(write)
+  }),
+)
+
+const readCommand = fc
+  .tuple(fc.integer({ min: 1, max: 9 }), fc.boolean())
+  .map(([pageSize, includeSoftDeleted]) =>
+    command(
+      `read, pages of ${pageSize}${includeSoftDeleted ? ' with soft-deleted ones' : ''}`,
+      async (run, store) => {
+        await checkOnline(run, store, pageSize, includeSoftDeleted)
+      },
+    ),
+  )
+
+export async function checkOnline(
+  run: Run,
+  store: StoreUnderTest,
+  pageSize: number,
+  includeSoftDeleted: boolean,
+): Promise<void> {
+  await store.checkRecords(run.model, [...IDS, ...run.ids, 'never written'])
+  // Small pages of many records would take thousands of calls.
+  const isLarge = run.model.slots.size > 100
+  await store.checkListing(run.model, isLarge ? pageSize * 20 : pageSize, includeSoftDeleted)
+}
+
+const flushCommand = fc.constant(command('flush', (run, store) => store.checkOffline(run.model)))
+
+const closeCommand = fc.boolean().map((isFlushing) =>
+  command(`close${isFlushing ? '' : ' without flushing'} and reopen`, async (run, store) => {
+    await store.takeStatistics()
+    await store.process.call('close', { options: { flush: isFlushing } })
+    const { replayedRecords } = await store.reopen()
+    if (isFlushing) expect(replayedRecords).toBe(0)
+    await checkOnline(run, store, 7, true)
+  }),
+)
+
+const lateWrite = fc.tuple(id, eventTime, values, fc.boolean())
+
+/** Single writes are on their way when the process is killed: what was acknowledged is there, of the rest a prefix per shard. */
+const crashCommand = fc.tuple(fc.array(lateWrite, { maxLength: 40 }), fc.nat(12)).map(([late, delayMs]) =>
+  command(`crash after ${delayMs} ms with ${late.length} writes on their way`, async (run, store) => {
+    const acknowledged = new Set<Write>()
+    const outcomes: Promise<void>[] = []
+    const writes = late.map(([recordId, at, rest, isDelete], i): Write => {
+      const unique = `${at.slice(0, 19)}.${String(run.sequence + i).padStart(9, '0')}Z`
+      const write: Write = isDelete
+        ? { type: 'delete', id: recordId, at: unique, mode: 'soft', stores: bothStores }
+        : put(run, at, recordId, rest)
+      const sent: Promise<unknown> =
+        write.type === 'put'
+          ? store.process.call('put', { record: write.record, options: {} })
+          : store.process.call('delete', { id: write.id, eventTime: write.at, options: {} })
+      outcomes.push(sent.then(() => void acknowledged.add(write), ignoreKilled))
+      return write
+    })
+    run.sequence += late.length
+    await crash(store, delayMs)
+    await Promise.all(outcomes)
+    await store.open()
+    const survivors = await takeSurvivors(run, store, writes)
+    for (const write of acknowledged) expect(survivors, 'an acknowledged write survives').toContain(write)
+    for (const lists of byShard(writes)) {
+      const kept = lists.map((write) => survivors.has(write))
+      expect(kept, 'the log is cut at one place').toEqual([...kept].sort((a, b) => Number(b) - Number(a)))
+    }
+    store.coverage.survivors += survivors.size
+    for (const write of writes) if (survivors.has(write)) run.model.apply(write)
+    await checkOnline(run, store, 5, true)
+  }),
+)
+
+/** An ingestion of a source is on its way when the process is killed: repeated, every row is there exactly once. */
+const crashIngestCommand = fc.tuple(fc.integer({ min: 0, max: 900 }), fc.nat(30)).map(([count, delayMs]) =>
+  command(`crash after ${delayMs} ms in an ingestion of ${count} rows`, async (run, store) => {
+    const writes = manyRows(run, count)
+    const rows = writes.map((write) => write.record)
+    const options: IngestOptions = { source: { id: `source-${run.sequence}` } }
+    const outcome = store.process.call('ingest', { rows, options }).then(() => undefined, ignoreKilled)
+    await crash(store, delayMs)
+    await outcome
+    await store.open()
+    const report = await store.process.call('ingest', { rows, options })
+    expect(report.skipped + report.accepted).toBe(count)
+    for (const write of writes) run.model.apply(write)
+    await checkOnline(run, store, 5, true)
+  }),
+)
+
+async function crash(store: StoreUnderTest, delayMs: number): Promise<void> {
+  store.coverage.crashes++
+  await new Promise((resolve) => setTimeout(resolve, delayMs))
+  await store.restart()
+}
+
+function ignoreKilled(error: unknown): void {
+  if (!(error instanceof Killed)) throw error
+}
+
+/** The writes among `candidates` that the store has and the model does not know of yet. */
+async function takeSurvivors(
+  run: Run,
+  store: StoreUnderTest,
+  candidates: readonly Write[],
+): Promise<Set<Write>> {
+  const unexplained = await store.flushedRows()
+  for (const row of run.model.offline) {
+    const at = unexplained.indexOf(row)
+    expect(at, `an acknowledged row is in a file: ${row.slice(0, 200)}`).toBeGreaterThanOrEqual(0)
+    unexplained.splice(at, 1)
+  }
+  const survivors = new Set<Write>()
+  for (const row of unexplained) {
+    const write = candidates.find((each) => !survivors.has(each) && offlineRowOf(each) === row)
+    expect(write, `a row in a file was once written: ${row.slice(0, 200)}`).toBeDefined()
+    survivors.add(write!)
+  }
+  return survivors
+}
+
+function byShard(writes: readonly Write[]): Write[][] {
+  const shards: Write[][] = [[], []]
+  for (const write of writes) {
+    const bytes = Buffer.from(write.type === 'put' ? write.record.id : write.id)
+    shards[shardOfHash(hashHigh(bytes, 0, bytes.length), 2)]!.push(write)
+  }
+  return shards
+}
+
+export const commands = fc.commands(
+  [
+    putCommand,
+    putCommand,
+    deleteCommand,
+    deleteCommand,
+    ingestCommand,
+    manyCommand,
+    readCommand,
+    flushCommand,
+    closeCommand,
+    crashCommand,
+    crashIngestCommand,
+  ],
+  { maxCommands: 40, size: 'max' },
+)
