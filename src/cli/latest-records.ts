@@ -85,7 +85,9 @@ function recordDifferences(
         ? value === Number(expectedText)
         : expectedText === (value === undefined ? undefined : String(value))
     if (isEqual) continue
-    differences.push(`record ${id}, feature ${name}: expected ${expectedText ?? 'none'}, found ${value ?? 'none'}`)
+    differences.push(
+      `record ${id}, feature ${name}: expected ${expectedText ?? 'none'}, found ${value ?? 'none'}`,
+    )
   }
   return differences
 }

@@ -18,4 +18,4 @@ export function notice(text: string): void {
 }
 
 export const newProgress = (): Progress =>
-  new Progress(process.stderr, systemClock, { isPlain: process.env['CI'] !== undefined })
+  new Progress(process.stderr, systemClock, { isPlain: 'CI' in process.env })

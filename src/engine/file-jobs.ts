@@ -150,13 +150,14 @@ export class FilePublisher {
       }),
       parts: parts.map((part) => part.ipc),
       dictionaryColumns,
+      // One key: several are written in any order, and the same rows should make the same bytes.
       metadata: {
-        'millrace.store': this.#parts.storeId,
-        'millrace.featureGroup': group.name,
-        'millrace.round': String(round.round),
-        'millrace.parts': JSON.stringify(
-          job.parts.map(({ shard, rows, firstLsn, lastLsn }) => ({ shard, rows, firstLsn, lastLsn })),
-        ),
+        millrace: JSON.stringify({
+          store: this.#parts.storeId,
+          featureGroup: group.name,
+          round: round.round,
+          parts: job.parts.map(({ shard, rows, firstLsn, lastLsn }) => ({ shard, rows, firstLsn, lastLsn })),
+        }),
       },
     }
   }

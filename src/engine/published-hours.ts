@@ -8,28 +8,30 @@ export interface PublishedHistory {
 }
 
 export function publishedHours(manifest: Manifest, shards: number): PublishedHistory {
-  const lastLsns = Array.from({ length: shards }, () => new Map<string, number>())
+  const last = Array.from({ length: shards }, () => new Map<string, { lsn: number; round: number }>())
   let roundMax = 0
   for (const entry of manifest.entries()) {
     roundMax = Math.max(roundMax, entry.round)
     const key = `${entry.featureGroup}:${entry.eventHour}`
     for (const { shard, lastLsn } of entry.parts) {
-      const known = lastLsns[shard]
-      if (known !== undefined && (known.get(key) ?? 0) < lastLsn) known.set(key, lastLsn)
+      const known = last[shard]?.get(key)
+      if (known === undefined || known.lsn < lastLsn)
+        last[shard]?.set(key, { lsn: lastLsn, round: entry.round })
     }
   }
   return {
     roundMax,
     of: (shard) => {
-      const entries = [...lastLsns[shard]!]
+      const entries = [...last[shard]!]
       const keys = entries.map(([key]) => key.split(':').map(Number))
       return {
         published: {
           featureGroups: Uint32Array.from(keys, ([featureGroup]) => featureGroup!),
           eventHours: Int32Array.from(keys, ([, eventHour]) => eventHour!),
-          lastLsns: Float64Array.from(entries, ([, lastLsn]) => lastLsn),
+          lastLsns: Float64Array.from(entries, ([, { lsn }]) => lsn),
+          lastRounds: Float64Array.from(entries, ([, { round }]) => round),
         },
-        publishedLsn: entries.reduce((most, [, lastLsn]) => Math.max(most, lastLsn), 0),
+        publishedLsn: entries.reduce((most, [, { lsn }]) => Math.max(most, lsn), 0),
       }
     },
   }

@@ -120,7 +120,7 @@ export class HourBuffers {
 
   /**
    * Closes the buffer of an hour: its rows are now fixed. If it holds clearly more than `bytesMax`, only its oldest
-   * rows are closed, and the others stay open.
+   * rows are closed, and the others (if any) stay open.
    * @returns undefined if the hour has no open rows
    */
   seal(featureGroup: number, eventHour: number, bytesMax: number): HourBuffer | undefined {
@@ -129,11 +129,11 @@ export class HourBuffers {
     if (buffer === undefined) return undefined
     if (this.#last === buffer) this.#last = undefined
     this.largest = undefined
-    if (buffer.bytes <= bytesMax * 1.25) {
+    const [oldest, rest] = buffer.bytes <= bytesMax * 1.25 ? [buffer] : this.#split(buffer, bytesMax)
+    if (rest === undefined) {
       this.#open.delete(key)
       return buffer
     }
-    const [oldest, rest] = this.#split(buffer, bytesMax)
     this.indexBytes += oldest.indexBytes + rest.indexBytes - buffer.indexBytes
     this.#open.set(key, rest)
     return oldest
@@ -157,7 +157,8 @@ export class HourBuffers {
     return first
   }
 
-  #split(buffer: HourBuffer, bytesMax: number): [HourBuffer, HourBuffer] {
+  /** The second part is missing if it takes the very last row, a large one, to fill the first. */
+  #split(buffer: HourBuffer, bytesMax: number): [HourBuffer, HourBuffer?] {
     const parts: HourBuffer[] = []
     let part: HourBuffer | undefined
     for (let i = 0; i < buffer.rows; i++) {
@@ -175,7 +176,8 @@ export class HourBuffers {
       part.latestSeconds = Math.max(part.latestSeconds, chunk.f64[(value + VALUE_SECONDS) >>> 3]!)
     }
     const [oldest, rest] = parts
-    assert(oldest !== undefined && rest !== undefined, 'a buffer that is split has rows for both parts')
+    assert(oldest !== undefined, 'a buffer that is split has rows')
+    if (rest === undefined) return [oldest]
     rest.lastMs = buffer.lastMs
     return [oldest, rest]
   }

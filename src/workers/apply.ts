@@ -27,6 +27,8 @@ export interface AppliedBefore {
   readonly onlineLsn: number
   /** Last published LSN of an hour of a feature group. */
   offlineLsn(featureGroup: number, eventHour: number): number
+  /** Round of the last published file of an hour of a feature group. */
+  offlineRound(featureGroup: number, eventHour: number): number
 }
 
 /**

@@ -27,11 +27,15 @@ export interface ShardConfig {
   readonly flushBytes: number
 }
 
-/** Per (feature group, hour): every row up to this LSN is in a published file. Parallel arrays. */
+/**
+ * Per (feature group, hour): every row up to this LSN is in a published file, the last of them in the file of this
+ * round. Parallel arrays.
+ */
 export interface PublishedHours {
   readonly featureGroups: Uint32Array
   readonly eventHours: Int32Array
   readonly lastLsns: Float64Array
+  readonly lastRounds: Float64Array
 }
 
 /** Rows of one sealed hour of one shard, as they will go into a file. */

@@ -38,7 +38,12 @@ export function replayLog(inputs: RecoveryInputs): RecoveryReport {
     } else if (frame.kind === FrameKind.seal) {
       const seal = decodeSeal(frame.payload)
       roundMax = Math.max(roundMax, seal.round)
-      stores.offline.seal(seal)
+      // The rows of a published file are not here again. What is left of a large hour, or came later, must not be
+      // taken for them: it would replace their file.
+      const hours = seal.hours.filter(
+        ({ featureGroup, eventHour }) => seal.round > before.offlineRound(featureGroup, eventHour),
+      )
+      stores.offline.seal({ ...seal, hours })
     } else {
       for (const source of decodeCheckpoint(frame.payload).sources) {
         sources.set(source.low, source.high, source.position)
@@ -83,12 +88,14 @@ function replayBatches(inputs: RecoveryInputs, before: AppliedBefore, frame: Rep
 }
 
 function appliedBefore(onlineLsn: number, published: PublishedHours): AppliedBefore {
-  const lastLsns = new Map<string, number>()
+  const last = new Map<string, { lsn: number; round: number }>()
   published.featureGroups.forEach((featureGroup, i) => {
-    lastLsns.set(`${featureGroup}:${published.eventHours[i]}`, published.lastLsns[i]!)
+    const key = `${featureGroup}:${published.eventHours[i]}`
+    last.set(key, { lsn: published.lastLsns[i]!, round: published.lastRounds[i]! })
   })
   return {
     onlineLsn,
-    offlineLsn: (featureGroup, eventHour) => lastLsns.get(`${featureGroup}:${eventHour}`) ?? 0,
+    offlineLsn: (featureGroup, eventHour) => last.get(`${featureGroup}:${eventHour}`)?.lsn ?? 0,
+    offlineRound: (featureGroup, eventHour) => last.get(`${featureGroup}:${eventHour}`)?.round ?? 0,
   }
 }

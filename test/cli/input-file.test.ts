@@ -190,20 +190,21 @@ describe('order and position', () => {
 })
 
 describe('identity', () => {
-  const sourceId = (path: string) => opened(path, async (file) => file.sourceId)
+  const identity = (path: string) => opened(path, async (file) => file.identity)
 
-  it('is the same for the same file, and another after any change', async () => {
-    const path = temporaryFile('in.csv', CSV)
-    utimesSync(path, 1000, 1000)
-    const first = await sourceId(path)
-    expect(await sourceId(path)).toBe(first)
-    utimesSync(path, 1000, 1001)
-    const touched = await sourceId(path)
-    expect(touched).not.toBe(first)
-    writeFileSync(path, CSV.replace('0.5', '0.6'))
-    utimesSync(path, 1000, 1000)
-    const edited = await sourceId(path)
-    expect([first, touched]).not.toContain(edited)
+  it('is that of the bytes: the same for a copy made at another time, another after any change', async () => {
+    const text = CSV.padEnd(3 * 1024 * 1024, 'c,2026-03-01T14:00:00Z,1.5\n')
+    const path = temporaryFile('in.csv', text)
+    const first = await identity(path)
+    const copy = temporaryFile('copy.csv', text)
+    utimesSync(copy, 1000, 1000)
+    expect(await identity(copy)).toEqual(first)
+    const middle = text.length / 2
+    const at = text.indexOf('1.5', middle)
+    writeFileSync(path, `${text.slice(0, at)}1.6${text.slice(at + 3)}`)
+    const edited = await identity(path)
+    expect(edited.bytes).toBe(first.bytes)
+    expect(edited.digest).not.toBe(first.digest)
   })
 })
 
