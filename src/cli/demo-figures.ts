@@ -15,26 +15,28 @@ export interface DemoFigures {
 }
 
 export function renderFigures(figures: DemoFigures): string {
-  const { report, files, openedMs, publishedMs, checkedMs } = figures
-  const rate = (ms: number): string =>
-    ms === 0
-      ? '-'
-      : `${formatCount((report.accepted / ms) * 1000)} records/s, ${formatBytes((report.bytes / ms) * 1000)}/s`
-  const perRecord = report.accepted === 0 ? 0 : report.bytes / report.accepted
+  const { report, files, openedMs, checkedMs } = figures
   const rows = [
     ['open', formatDuration(openedMs), ''],
-    ['ingest: durable, readable online', formatDuration(report.durationMs), rate(report.durationMs)],
-    ['publish the rest as Parquet', formatDuration(publishedMs), ''],
-    [
-      'ingest and publish',
-      formatDuration(report.durationMs + publishedMs),
-      rate(report.accepted === 0 ? 0 : report.durationMs + publishedMs),
-    ],
+    // A run that had nothing left to ingest has no rates to show.
+    ...(report.accepted > 0 ? ingestionRows(figures) : []),
     ['read back and compare', formatDuration(checkedMs), ''],
-    ['records in this run', formatCount(report.accepted), `${perRecord.toFixed(1)} packed bytes each`],
     ['peak memory', formatBytes(figures.peakMemoryBytes), ''],
     ['log files kept', formatBytes(figures.logBytes), ''],
     ['Parquet files', formatCount(files.files), `at most ${files.filesPerHourMax} per event hour`],
   ]
   return renderTable([{ title: 'what' }, { title: 'measured', align: 'right' }, { title: '' }], rows)
+}
+
+function ingestionRows({ report, publishedMs }: DemoFigures): string[][] {
+  const { accepted, bytes, durationMs } = report
+  const rate = (ms: number): string =>
+    `${formatCount((accepted / ms) * 1000)} records/s, ${formatBytes((bytes / ms) * 1000)}/s`
+  const bothMs = durationMs + publishedMs
+  return [
+    ['ingest: durable, readable online', formatDuration(durationMs), rate(durationMs)],
+    ['publish the rest as Parquet', formatDuration(publishedMs), ''],
+    ['ingest and publish', formatDuration(bothMs), rate(bothMs)],
+    ['records in this run', formatCount(accepted), `${(bytes / accepted).toFixed(1)} packed bytes each`],
+  ]
 }

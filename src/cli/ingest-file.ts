@@ -56,7 +56,10 @@ export async function ingestFile(ingestion: FileIngestion, interruption: Interru
   const { file, plan, group, stores, errorsMax } = ingestion
   const id = sourceIdOf(ingestion)
   const rowsBefore = await group.ingestPosition(id)
-  if (rowsBefore === file.rowCount) return { ...NOTHING_INGESTED, rowsBefore }
+  if (rowsBefore === file.rowCount) {
+    notice(`nothing to ingest: all ${formatCount(rowsBefore)} rows of the file came in before`)
+    return { ...NOTHING_INGESTED, rowsBefore }
+  }
   if (rowsBefore > 0) notice(`going on after row ${formatCount(rowsBefore)}, where an earlier run stopped`)
 
   const startMs = systemClock.monotonicMs()
@@ -140,7 +143,7 @@ async function withProgress<T>(figures: () => ProgressUpdate, work: () => Promis
     const update = figures()
     if (update.rowsTotal > 0) progress.update(update)
   }
-  draw()
+  progress.start(figures())
   const ticker = setInterval(draw, TICK_MS)
   try {
     const result = await work()

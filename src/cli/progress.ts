@@ -52,6 +52,11 @@ export class Progress {
     this.#isBar = output.isTTY === true && !options.isPlain
   }
 
+  /** Tells where the work begins, without drawing: rates are counted from here. */
+  start(update: ProgressUpdate): void {
+    this.#rates(this.#clock.monotonicMs(), update)
+  }
+
   /** Cheap enough to be called for every batch. */
   update(update: ProgressUpdate): void {
     const nowMs = this.#clock.monotonicMs()

@@ -1,6 +1,7 @@
 /** What every column of an offline file has in common, and the data that several kinds of columns share. */
 import { type Data, type DataType, type Field, makeData, Utf8 } from 'apache-arrow'
 import type { RowView } from './row.ts'
+import type { ScratchLease } from './scratch-memory.ts'
 
 /** Some rows to append: `views[i]` holds a row at byte offset `rows[i]`, for i below `count`. */
 export interface RowSlice {
@@ -22,8 +23,9 @@ export class Validity {
   readonly bits: Uint8Array
   nullCount = 0
 
-  constructor(rowCount: number) {
-    this.bits = new Uint8Array((rowCount + 7) >>> 3)
+  constructor(rowCount: number, memory: ScratchLease) {
+    const bytes = (rowCount + 7) >>> 3
+    this.bits = new Uint8Array(memory.take(bytes), 0, bytes).fill(0)
   }
 
   setValid(i: number): void {
@@ -38,18 +40,21 @@ export class Validity {
 /** UTF-8 text that grows as it is filled. */
 export class TextData {
   readonly offsets: Int32Array
+  readonly #memory: ScratchLease
   #bytes: Buffer
   #end = 0
 
-  constructor(rowCount: number) {
-    this.offsets = new Int32Array(rowCount + 1)
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(64, rowCount * 16))
+  constructor(rowCount: number, memory: ScratchLease) {
+    this.#memory = memory
+    this.offsets = new Int32Array(memory.take((rowCount + 1) * 4), 0, rowCount + 1)
+    this.offsets[0] = 0
+    this.#bytes = Buffer.from(memory.take(Math.max(64, rowCount * 16)))
   }
 
   /** Room for one more value. @returns the buffer to write it to, at `end` */
   reserve(bytes: number): Buffer {
     if (this.#end + bytes > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#end + bytes))
+      const grown = Buffer.from(this.#memory.take(Math.max(this.#bytes.length * 2, this.#end + bytes)))
       grown.set(this.#bytes.subarray(0, this.#end))
       this.#bytes = grown
     }

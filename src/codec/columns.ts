@@ -12,6 +12,7 @@ import type { RecordSchema } from '../core/model.ts'
 import type { Column, RowSlice } from './column.ts'
 import { featureColumn } from './feature-columns.ts'
 import { valueStart } from './row.ts'
+import { ScratchLease, ScratchMemory } from './scratch-memory.ts'
 import { DeletedColumn, InvocationColumn, WriteTimeColumn } from './service-columns.ts'
 
 export interface ColumnPart {
@@ -25,18 +26,29 @@ export interface ColumnPart {
 export class ColumnBuilder {
   readonly #rowCount: number
   readonly #columns: Column[]
+  readonly #lease: ScratchLease
   #rows = 0
   /** Byte offsets of the values of the current slice. */
   #values = new Uint32Array(0)
 
-  /** @param rowCount - number of rows that will be appended in all */
-  constructor(schema: RecordSchema, rowCount: number, writeTimeMs: number) {
+  /**
+   * @param rowCount - number of rows that will be appended in all
+   * @param memory - where the columns are built; given back by `finish`
+   */
+  constructor(
+    schema: RecordSchema,
+    rowCount: number,
+    writeTimeMs: number,
+    memory: ScratchMemory = new ScratchMemory(),
+  ) {
     this.#rowCount = rowCount
-    this.#columns = schema.features.map((feature) => featureColumn(schema, feature, rowCount))
+    const lease = new ScratchLease(memory)
+    this.#lease = lease
+    this.#columns = schema.features.map((feature) => featureColumn(schema, feature, rowCount, lease))
     this.#columns.push(
-      new WriteTimeColumn(rowCount, writeTimeMs),
-      new InvocationColumn(rowCount),
-      new DeletedColumn(rowCount),
+      new WriteTimeColumn(rowCount, lease, writeTimeMs),
+      new InvocationColumn(rowCount, lease),
+      new DeletedColumn(rowCount, lease),
     )
   }
 
@@ -60,6 +72,8 @@ export class ColumnBuilder {
     const batch = new RecordBatch(new Schema(fields), struct)
     const ipc = RecordBatchStreamWriter.writeAll([batch]).toUint8Array(true) as Uint8Array<ArrayBuffer>
     const dictionaryColumns = this.#columns.filter((column) => column.isRepetitive).map((c) => c.field.name)
+    // The stream is a copy; what it was made from can be used again.
+    this.#lease.end()
     return { ipc, rows: this.#rowCount, dictionaryColumns }
   }
 }

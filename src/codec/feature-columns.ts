@@ -14,17 +14,23 @@ import {
   VALUE_NANOS,
   VALUE_SECONDS,
 } from './row.ts'
+import type { ScratchLease } from './scratch-memory.ts'
 
-export function featureColumn(schema: RecordSchema, feature: FeatureSchema, rowCount: number): Column {
+export function featureColumn(
+  schema: RecordSchema,
+  feature: FeatureSchema,
+  rowCount: number,
+  memory: ScratchLease,
+): Column {
   if (feature.kind === KIND_STRING) {
-    if (feature.slot >= 0) return new TextColumn(feature, rowCount)
+    if (feature.slot >= 0) return new TextColumn(feature, rowCount, memory)
     return feature === schema.identifier
-      ? new IdColumn(feature, rowCount)
-      : new EventTimeColumn(feature, rowCount)
+      ? new IdColumn(feature, rowCount, memory)
+      : new EventTimeColumn(feature, rowCount, memory)
   }
   return feature.kind === KIND_INTEGRAL
-    ? new WordColumn(feature, rowCount, new Int64())
-    : new WordColumn(feature, rowCount, new Float64())
+    ? new WordColumn(feature, rowCount, memory, new Int64())
+    : new WordColumn(feature, rowCount, memory, new Float64())
 }
 
 const hasSlot = (view: RowView, value: number, slot: number): boolean =>
@@ -43,13 +49,13 @@ class WordColumn implements Column {
   readonly #slot: number
   readonly #rowCount: number
 
-  constructor(feature: FeatureSchema, rowCount: number, type: Int64 | Float64) {
+  constructor(feature: FeatureSchema, rowCount: number, memory: ScratchLease, type: Int64 | Float64) {
     this.field = new Field(feature.name, type, true)
     this.#type = type
     this.#slot = feature.slot
     this.#rowCount = rowCount
-    this.#words = new Uint32Array(rowCount * 2)
-    this.#validity = new Validity(rowCount)
+    this.#words = new Uint32Array(memory.take(rowCount * 8), 0, rowCount * 2)
+    this.#validity = new Validity(rowCount, memory)
   }
 
   append(slice: RowSlice, at: number, values: Uint32Array): void {
@@ -60,6 +66,8 @@ class WordColumn implements Column {
       const value = values[i]!
       if (!hasSlot(view, value, slot)) {
         this.#validity.nullCount++
+        words[(at + i) * 2] = 0
+        words[(at + i) * 2 + 1] = 0
         continue
       }
       const word = slotAt(view, value, slot) >>> 2
@@ -73,8 +81,8 @@ class WordColumn implements Column {
     const common = { length: this.#rowCount, ...this.#validity.data }
     const { buffer } = this.#words
     return this.#type instanceof Int64
-      ? makeData({ type: this.#type, data: new BigInt64Array(buffer), ...common })
-      : makeData({ type: this.#type, data: new Float64Array(buffer), ...common })
+      ? makeData({ type: this.#type, data: new BigInt64Array(buffer, 0, this.#rowCount), ...common })
+      : makeData({ type: this.#type, data: new Float64Array(buffer, 0, this.#rowCount), ...common })
   }
 }
 
@@ -85,12 +93,12 @@ class TextColumn implements Column {
   readonly #slot: number
   readonly #rowCount: number
 
-  constructor(feature: FeatureSchema, rowCount: number) {
+  constructor(feature: FeatureSchema, rowCount: number, memory: ScratchLease) {
     this.field = new Field(feature.name, new Utf8(), true)
     this.#slot = feature.slot
     this.#rowCount = rowCount
-    this.#text = new TextData(rowCount)
-    this.#validity = new Validity(rowCount)
+    this.#text = new TextData(rowCount, memory)
+    this.#validity = new Validity(rowCount, memory)
   }
 
   get isRepetitive(): boolean {
@@ -123,10 +131,10 @@ class IdColumn implements Column {
   readonly #text: TextData
   readonly #rowCount: number
 
-  constructor(feature: FeatureSchema, rowCount: number) {
+  constructor(feature: FeatureSchema, rowCount: number, memory: ScratchLease) {
     this.field = new Field(feature.name, new Utf8(), true)
     this.#rowCount = rowCount
-    this.#text = new TextData(rowCount)
+    this.#text = new TextData(rowCount, memory)
   }
 
   get isRepetitive(): boolean {
@@ -152,10 +160,10 @@ class EventTimeColumn implements Column {
   readonly #text: TextData
   readonly #rowCount: number
 
-  constructor(feature: FeatureSchema, rowCount: number) {
+  constructor(feature: FeatureSchema, rowCount: number, memory: ScratchLease) {
     this.field = new Field(feature.name, new Utf8(), true)
     this.#rowCount = rowCount
-    this.#text = new TextData(rowCount)
+    this.#text = new TextData(rowCount, memory)
   }
 
   append(slice: RowSlice, at: number, values: Uint32Array): void {

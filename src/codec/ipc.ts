@@ -42,9 +42,13 @@ interface StreamLayout {
  * One stream with the record batches of all parts, in their order.
  * @param parts - 1 or more complete streams with byte-identical schema messages; not retained, but a single part is
  *   returned as it is
+ * @param allocate - gives the memory for the result; the default is fresh memory
  * @throws INTERNAL if a part is not a complete stream of record batches, or its schema differs from the first's
  */
-export function joinIpcStreams(parts: readonly Uint8Array[]): Uint8Array {
+export function joinIpcStreams(
+  parts: readonly Uint8Array[],
+  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): Uint8Array {
   const [first] = parts
   assert(first !== undefined, 'there is at least one stream to join')
   const layouts = parts.map(layoutOf)
@@ -58,7 +62,7 @@ export function joinIpcStreams(parts: readonly Uint8Array[]): Uint8Array {
     bytes += batchesEnd - schemaEnd
   })
 
-  const joined = new Uint8Array(bytes)
+  const joined = allocate(bytes)
   joined.set(schema)
   let at = schema.length
   parts.forEach((part, i) => {

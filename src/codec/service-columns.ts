@@ -2,6 +2,7 @@
 import { Bool, type Data, type DataType, Field, makeData, TimestampMillisecond } from 'apache-arrow'
 import { type Column, type RowSlice, Validity } from './column.ts'
 import { OPERATION_PUT, ROW_ID_BYTES, ROW_INVOCATION_MS, ROW_OPERATION } from './row.ts'
+import type { ScratchLease } from './scratch-memory.ts'
 
 export const SERVICE_COLUMNS = ['write_time', 'api_invocation_time', 'is_deleted'] as const
 
@@ -10,8 +11,10 @@ export class WriteTimeColumn implements Column {
   readonly isRepetitive = false
   readonly #rowCount: number
   readonly #ms: number
+  readonly #memory: ScratchLease
 
-  constructor(rowCount: number, ms: number) {
+  constructor(rowCount: number, memory: ScratchLease, ms: number) {
+    this.#memory = memory
     this.#rowCount = rowCount
     this.#ms = ms
   }
@@ -21,7 +24,8 @@ export class WriteTimeColumn implements Column {
   }
 
   finish(): Data<DataType> {
-    const data = new BigInt64Array(this.#rowCount).fill(BigInt(this.#ms))
+    const data = new BigInt64Array(this.#memory.take(this.#rowCount * 8), 0, this.#rowCount)
+    data.fill(BigInt(this.#ms))
     return makeData({ type: new TimestampMillisecond('UTC'), length: this.#rowCount, nullCount: 0, data })
   }
 }
@@ -31,8 +35,8 @@ export class InvocationColumn implements Column {
   readonly isRepetitive = false
   readonly #words: Uint32Array<ArrayBuffer>
 
-  constructor(rowCount: number) {
-    this.#words = new Uint32Array(rowCount * 2)
+  constructor(rowCount: number, memory: ScratchLease) {
+    this.#words = new Uint32Array(memory.take(rowCount * 8), 0, rowCount * 2)
   }
 
   append(slice: RowSlice, at: number): void {
@@ -44,7 +48,7 @@ export class InvocationColumn implements Column {
   }
 
   finish(): Data<DataType> {
-    const data = new BigInt64Array(this.#words.buffer)
+    const data = new BigInt64Array(this.#words.buffer, 0, this.#words.length / 2)
     return makeData({ type: new TimestampMillisecond('UTC'), length: data.length, nullCount: 0, data })
   }
 }
@@ -55,9 +59,9 @@ export class DeletedColumn implements Column {
   readonly #bits: Validity
   readonly #rowCount: number
 
-  constructor(rowCount: number) {
+  constructor(rowCount: number, memory: ScratchLease) {
     this.#rowCount = rowCount
-    this.#bits = new Validity(rowCount)
+    this.#bits = new Validity(rowCount, memory)
   }
 
   append(slice: RowSlice, at: number): void {

@@ -58,6 +58,7 @@ export class Encoder {
   readonly #fileSystem: FileSystem
   readonly #clock: Clock
   readonly #directories: DirectorySyncs
+  #joined = new Uint8Array(0)
 
   constructor(fileSystem: FileSystem, clock: Clock = systemClock) {
     this.#fileSystem = fileSystem
@@ -78,10 +79,16 @@ export class Encoder {
     }
   }
 
+  /** The same memory for every file: touching fresh pages would cost more than filling them. */
+  #joinedMemory(bytes: number): Uint8Array {
+    if (this.#joined.length < bytes) this.#joined = new Uint8Array(bytes + (bytes >>> 2))
+    return this.#joined.subarray(0, bytes)
+  }
+
   #encodeFile(file: FileToEncode, { root, codec }: EncodeRequest): EncodedFile {
     const { directory, dictionaryColumns, metadata } = file
     const fileName = parquetFileName(file.latestEventSeconds, file.suffix)
-    const ipc = joinIpcStreams(file.parts)
+    const ipc = joinIpcStreams(file.parts, (size) => this.#joinedMemory(size))
     const bytes = encodeParquet(ipc, { codec, dictionaryColumns, metadata })
     this.#directories.create(root, directory)
     publishParquet(this.#fileSystem, { directory, fileName, bytes })

@@ -6,6 +6,7 @@
  */
 import { ColumnBuilder } from '../codec/columns.ts'
 import type { RowView } from '../codec/row.ts'
+import { ScratchMemory } from '../codec/scratch-memory.ts'
 import type { Seal, SealedHour } from '../codec/seal.ts'
 import type { Clock } from '../core/clock.ts'
 import { assert } from '../core/errors.ts'
@@ -38,6 +39,7 @@ export class OfflineSide {
   readonly #chunks: RowChunks
   readonly #config: ShardConfig
   readonly #sealed = new Map<number, SealedRound>()
+  readonly #memory = new ScratchMemory()
   #columnBytes = 0
   /** Time spent turning rows into columns, milliseconds. */
   columnsMs = 0
@@ -177,7 +179,7 @@ export class OfflineSide {
     writeTimeMs: number,
     pause: () => Promise<void>,
   ): Promise<{ ipc: Uint8Array<ArrayBuffer>; dictionaryColumns: string[] }> {
-    const builder = new ColumnBuilder(schema, buffer.rows, writeTimeMs)
+    const builder = new ColumnBuilder(schema, buffer.rows, writeTimeMs, this.#memory)
     const views: RowView[] = []
     const rows = new Uint32Array(Math.min(buffer.rows, limits.columnSliceRows))
     this.#columnBytes += buffer.bytes

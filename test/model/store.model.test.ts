@@ -11,7 +11,7 @@ import { checkOnline, commands, type Run } from './commands.ts'
 import { StoreModel } from './store-model.ts'
 import { type Coverage, StoreUnderTest } from './store-under-test.ts'
 
-const { MILLRACE_MODEL_RUNS = '25', MILLRACE_MODEL_SEED = String(Date.now() % 0x7fff_ffff), CI } = process.env
+const { MILLRACE_MODEL_RUNS = '10', MILLRACE_MODEL_SEED = String(Date.now() % 0x7fff_ffff), CI } = process.env
 const RUNS = Number(MILLRACE_MODEL_RUNS)
 const SEED = Number(MILLRACE_MODEL_SEED)
 
