@@ -64,20 +64,21 @@ export async function ingestFile(ingestion: FileIngestion, interruption: Interru
 
   const startMs = systemClock.monotonicMs()
   let done: IngestProgress = NOTHING_INGESTED
+  let skipped = 0
   const report = await withProgress(
     () => ({
       rowsDone: rowsBefore + done.rows,
       rowsTotal: file.rowCount,
       bytes: done.bytes,
-      rowsDurable: rowsBefore + done.accepted,
+      rowsDurable: rowsBefore + done.accepted + skipped,
       memoryBytes: process.memoryUsage.rss(),
     }),
-    () => {
+    async () => {
       const chunks = file.chunks(
         plan.features.map((feature) => feature.selectSql),
         rowsBefore,
       )
-      return group.ingest(rowsOf(chunks, plan), {
+      const report = await group.ingest(rowsOf(chunks, plan), {
         source: { id, firstRow: rowsBefore },
         stores,
         errorsMax,
@@ -86,6 +87,9 @@ export async function ingestFile(ingestion: FileIngestion, interruption: Interru
           done = progress
         },
       })
+      // Rows that one shard had before the crash while another had not: how many, only the report tells.
+      skipped = report.skipped
+      return report
     },
   )
   return { ...report, rowsBefore, durationMs: systemClock.monotonicMs() - startMs }

@@ -7,7 +7,7 @@
  */
 import { assert } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
-import { BATCH_HEADER_BYTES, writeBatchHeader } from './batch.ts'
+import { BATCH_BUFFER_BYTES, BATCH_HEADER_BYTES, writeBatchHeader } from './batch.ts'
 import {
   ROW_HASH_HIGH,
   ROW_HASH_LOW,
@@ -58,9 +58,13 @@ export class BatchBuilder {
   #tail = 0
   #slots = 0
 
-  constructor(capacity: number = limits.batchBytes + 4096) {
-    this.#capacity = capacity
-    this.#view = viewRows(new ArrayBuffer(capacity))
+  readonly #nextBuffer: () => ArrayBuffer
+
+  /** @param nextBuffer - gives a buffer for each batch, with anything in it */
+  constructor(nextBuffer: () => ArrayBuffer = () => new ArrayBuffer(BATCH_BUFFER_BYTES)) {
+    this.#nextBuffer = nextBuffer
+    this.#view = viewRows(nextBuffer())
+    this.#capacity = this.#view.u8.length
   }
 
   /** Bytes of the batch so far. */
@@ -175,8 +179,8 @@ export class BatchBuilder {
     // A mostly empty buffer is not worth keeping in the shard's memory; the copy is small.
     const buffer = bytes * 2 < whole.byteLength ? whole.slice(0, bytes) : whole
     if (buffer === whole) {
-      this.#capacity = limits.batchBytes + 4096
-      this.#view = viewRows(new ArrayBuffer(this.#capacity))
+      this.#view = viewRows(this.#nextBuffer())
+      this.#capacity = this.#view.u8.length
     }
     this.#end = BATCH_HEADER_BYTES
     this.#tail = this.#end

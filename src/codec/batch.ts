@@ -10,10 +10,13 @@
  *  48       rows
  */
 import { assert } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import type { RowView } from './row.ts'
 
 export const BATCH_MAGIC = 0x3142524d
 export const BATCH_HEADER_BYTES = 48
+/** Size of the buffers that bulk batches are packed in: a full batch and a record of usual size behind it. */
+export const BATCH_BUFFER_BYTES = limits.batchBytes + 4096
 
 export interface BatchHeader {
   readonly batchBytes: number

@@ -31,6 +31,8 @@ export const limits = {
 
   memoryBytes: 1024 * MIB,
   memoryBytesMin: 32 * MIB,
+  /** A shard needs room for a few commits besides what waits to be merged and published. */
+  shardMemoryBytesMin: 16 * MIB,
 
   /** offline within 15 minutes of the call. */
   flushAgeMsMax: 15 * 60_000,

@@ -115,7 +115,7 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
     const targets = this.#targets(options.stores)
     // Writes made before must be seen by the check.
     this.#puts.sendAll()
-    const batches = this.#core.shards.map(() => new BatchBuilder(1024))
+    const batches = this.#core.shards.map(() => new BatchBuilder(() => new ArrayBuffer(1024)))
     const operation = { operation: OPERATION_HARD_DELETE, targets, invocationMs: this.#core.invocationMs() }
     const shard = this.#packer.packDelete(value, eventTime, operation, batches)
     const batch = batches[shard]!.finish({

@@ -100,7 +100,7 @@ export class Ingestion {
     this.#target = target
     this.#options = options
     const { shards } = target.core
-    this.#batches = shards.map(() => new BatchBuilder())
+    this.#batches = shards.map(() => new BatchBuilder(target.core.nextBuffer))
     this.#window = new ByteGate(Math.min(WINDOW_BYTES_PER_SHARD * shards.length, target.core.gate.limit))
     this.#firstRow = options.source?.firstRow ?? 0
     this.#row = this.#firstRow

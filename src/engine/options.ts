@@ -167,6 +167,12 @@ export function divideBudgets(
       `log.bytes: ${options.logBytes} bytes are less than two segments of ${options.segmentBytes} bytes for each of ${shards} shards`,
     )
   }
+  if (options.memoryBytes < shards * limits.shardMemoryBytesMin) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `memoryBytes: expected at least ${limits.shardMemoryBytesMin} bytes for each of ${shards} shards, found ${options.memoryBytes} in all`,
+    )
+  }
   return {
     shardMemoryBytes: Math.floor((options.memoryBytes * SHARD_SHARE) / shards),
     shardLogBytes,

@@ -10,6 +10,8 @@ import { MillraceError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { StoreCore } from './store-core.ts'
 
+const PUT_BUFFER_BYTES = 8192
+
 interface Outcome {
   readonly promise: Promise<void>
   readonly resolve: (sent: Promise<void>) => void
@@ -30,7 +32,7 @@ export class PutBuffer {
   constructor(core: StoreCore, featureGroup: number) {
     this.#core = core
     this.#featureGroup = featureGroup
-    this.batches = core.shards.map(() => new BatchBuilder(8192))
+    this.batches = core.shards.map(() => new BatchBuilder(() => new ArrayBuffer(PUT_BUFFER_BYTES)))
     this.#outcomes = core.shards.map(() => undefined)
     this.#queues = core.shards.map(() => Promise.resolve())
     this.#inFlight = core.shards.map(() => 0)

@@ -3,11 +3,14 @@
  * Owns: whether the store still takes requests, the invocation time.
  * Invariant: invocation times never go back, whatever the wall clock does (R-479).
  */
+import { BATCH_BUFFER_BYTES } from '../codec/batch.ts'
 import type { PackedBatch } from '../codec/batch-builder.ts'
 import type { Clock } from '../core/clock.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { ByteGate } from './byte-gate.ts'
 import type { ShardClient } from './shard-client.ts'
+
+const SPARE_BUFFERS_MAX = 32
 
 export class StoreCore {
   readonly shards: readonly ShardClient[]
@@ -16,6 +19,8 @@ export class StoreCore {
   #failure: MillraceError | undefined
   #isClosed = false
   #lastInvocationMs = 0
+  /** Buffers that came back from the shards. */
+  readonly #spareBuffers: ArrayBuffer[] = []
   /** Counters for `stats()`. */
   recordsAccepted = 0
   recordsRejected = 0
@@ -50,11 +55,16 @@ export class StoreCore {
     return this.#lastInvocationMs
   }
 
+  /** A buffer for the next bulk batch: a used one, if one came back. */
+  readonly nextBuffer = (): ArrayBuffer => this.#spareBuffers.pop() ?? new ArrayBuffer(BATCH_BUFFER_BYTES)
+
   /** Moves a batch to its shard. Resolves once it is durable and visible; the caller holds its bytes at the gate. */
   async send(shard: number, batch: PackedBatch, type: 'write' | 'hardDelete' = 'write'): Promise<void> {
     const { buffer, bytes } = batch
     try {
-      await this.shards[shard]!.request({ type, buffer, bytes }, [buffer])
+      const spare = await this.shards[shard]!.request({ type, buffer, bytes }, [buffer])
+      for (const each of spare)
+        if (this.#spareBuffers.length < SPARE_BUFFERS_MAX) this.#spareBuffers.push(each)
       this.recordsAccepted += batch.recordCount
       this.bytesAccepted += bytes
     } finally {

@@ -45,7 +45,7 @@ export function applyBatch(
   before?: AppliedBefore,
 ): void {
   if (header.recordCount === 0) return
-  const { chunk, at } = stores.chunks.adopt(buffer, start, start + header.batchBytes)
+  const { chunk, at } = stores.chunks.adopt(buffer, start, start + header.batchBytes, before === undefined)
   const { u32, f64 } = chunk
   const memtable = stores.online.active
   const { featureGroup } = header

@@ -135,8 +135,9 @@ export type ShardRequest =
 
 export interface ShardReplies {
   open: RecoveryReport
-  write: undefined
-  hardDelete: undefined
+  /** Buffers of rows that are gone, for the next batches. */
+  write: ArrayBuffer[]
+  hardDelete: ArrayBuffer[]
   /** Per key: u32 length, 0 if absent, then the value part. */
   get: ArrayBuffer
   list: ListPage

@@ -21,6 +21,7 @@ import { Sources } from './sources.ts'
 
 const WATCH_MS = 500
 const REMOVE_RECORDS = 2000
+const SPARE_BUFFERS_PER_REPLY = 2
 /** Memtable share of the budget while the log is replayed. */
 const REPLAY_SHARE = 0.35
 
@@ -28,6 +29,7 @@ export class ShardHost {
   readonly #clock: Clock
   readonly #schemas = new Map<number, RecordSchema>()
   readonly #sources = new Sources()
+  #chunks = new RowChunks()
   #shard: Shard | undefined
   #online: OnlineSide | undefined
   #offline: OfflineSide | undefined
@@ -58,7 +60,7 @@ export class ShardHost {
       case 'hardDelete': {
         const refusal = await shard.write(request.buffer, request.bytes, request.type === 'hardDelete')
         if (refusal !== undefined) throw refusal
-        return undefined
+        return this.#chunks.takeSpare(SPARE_BUFFERS_PER_REPLY)
       }
       case 'get':
         return readRecords(online, request)
@@ -98,7 +100,8 @@ export class ShardHost {
     const { config } = request
     for (const group of request.groups) this.#schemas.set(group.number, compileSchema(group))
     nodeFileSystem.makeDirectory(config.onlineDirectory)
-    const chunks = new RowChunks()
+    const chunks = new RowChunks(config.memoryBytes / 16)
+    this.#chunks = chunks
     const online = new OnlineSide(
       config.onlineDirectory,
       hashRangeOfShard(config.shard, config.shardCount),

@@ -12,6 +12,10 @@ const host = new ShardHost(systemClock)
 export default async function handle(request: ShardRequest): Promise<unknown> {
   const reply = await host.handle(request)
   if (!reply.ok) return reply
+  if (request.type === 'write') {
+    const buffers = reply.value as ArrayBuffer[]
+    return buffers.length === 0 ? reply : movedReply(reply, buffers)
+  }
   if (request.type === 'get') return movedReply(reply, [reply.value as ArrayBuffer])
   if (request.type === 'columns') {
     return movedReply(
