@@ -20,7 +20,8 @@ export class EncoderClient {
     this.threads = threads
     this.#pool = new Piscina({
       filename: workerUrl('encoder-worker'),
-      minThreads: 1,
+      // Loading the encoder takes longer than opening a store; the first file starts it.
+      minThreads: 0,
       maxThreads: threads,
       idleTimeout: Number.POSITIVE_INFINITY,
       atomics: 'disabled',
