@@ -15,7 +15,7 @@ import type { IngestPlan } from './feature-types.ts'
 import type { InputFile } from './input-file.ts'
 import { Interrupted, type Interruption } from './interrupt.ts'
 import { newProgress, notice } from './output.ts'
-import type { Progress, ProgressUpdate } from './progress.ts'
+import type { ProgressUpdate } from './progress.ts'
 import { rowsOf } from './rows.ts'
 import { formatCount } from './tables.ts'
 
@@ -73,7 +73,7 @@ export async function ingestFile(ingestion: FileIngestion, interruption: Interru
       rowsDurable: rowsBefore + done.accepted + skipped,
       memoryBytes: process.memoryUsage.rss(),
     }),
-    async () => {
+    async (draw) => {
       const chunks = file.chunks(
         plan.features.map((feature) => feature.selectSql),
         rowsBefore,
@@ -85,6 +85,7 @@ export async function ingestFile(ingestion: FileIngestion, interruption: Interru
         signal: interruption.signal,
         onProgress: (progress) => {
           done = progress
+          draw()
         },
       })
       // Rows that one shard had before the crash while another had not: how many, only the report tells.
@@ -140,17 +141,22 @@ export async function publish(store: Millrace, interruption: Interruption): Prom
   return systemClock.monotonicMs() - startMs
 }
 
-/** Runs `work`, drawing now and then, and once more at the end, how far it is. Draws nothing if there is nothing to do. */
-async function withProgress<T>(figures: () => ProgressUpdate, work: () => Promise<T>): Promise<T> {
-  const progress: Progress = newProgress()
+/** Runs `work`, and draws how far it is: when `work` asks for it, now and then besides, and once more at the end. */
+async function withProgress<T>(
+  figures: () => ProgressUpdate,
+  work: (draw: () => void) => Promise<T>,
+): Promise<T> {
+  const progress = newProgress()
+  const first = figures()
+  progress.start(first)
   const draw = (): void => {
     const update = figures()
-    if (update.rowsTotal > 0) progress.update(update)
+    // Until the first rows are through there is nothing to show.
+    if (update.rowsDone > first.rowsDone) progress.update(update)
   }
-  progress.start(figures())
   const ticker = setInterval(draw, TICK_MS)
   try {
-    const result = await work()
+    const result = await work(draw)
     draw()
     return result
   } finally {

@@ -6,6 +6,7 @@
 import { systemClock } from '../core/clock.ts'
 import type { FeatureGroupModel } from '../core/model.ts'
 import { DirectoryLock } from '../io/directory-lock.ts'
+import { makeDurableDirectory } from '../io/durable-directory.ts'
 import { type FileSystem, nodeFileSystem } from '../io/file-system.ts'
 import { manifestFile, offlineRoot, onlineDirectory, walDirectory } from '../io/paths.ts'
 import { Manifest } from '../stores/manifest.ts'
@@ -51,7 +52,7 @@ export async function openStore(directory: string, options: ResolvedOptions): Pr
   const clock = systemClock
   const before = readIdentity(fileSystem, directory)
   if (before !== undefined) checkShards(before, directory, options.shards)
-  fileSystem.makeDirectory(directory)
+  makeDurableDirectory(fileSystem, directory)
   const lock = DirectoryLock.acquire(fileSystem, directory)
   let shards: ShardClient[] = []
   let manifest: Manifest | undefined

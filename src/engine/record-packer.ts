@@ -68,7 +68,14 @@ export class RecordPacker {
     batches: readonly BatchBuilder[],
     isWanted?: (shard: number) => boolean,
   ): number {
-    const count = this.#collect(record)
+    let count: number
+    try {
+      count = this.#collect(record)
+    } catch (thrown) {
+      // An unknown feature, or a getter that failed: what was collected before it must not be left to the next record.
+      this.#values.fill(undefined)
+      throw thrown
+    }
     try {
       this.#readId(this.#values[this.#schema.identifier.index])
       this.#readEventTime(this.#values[this.#schema.eventTime.index])
@@ -128,7 +135,8 @@ export class RecordPacker {
   #idText(identifier: FeatureSchema, value: unknown): string {
     if (identifier.kind === KIND_STRING) {
       if (typeof value === 'string') return value
-      if (identifier === this.#schema.eventTime && value instanceof Date) return value.toISOString()
+      const isTime = identifier === this.#schema.eventTime && value instanceof Date
+      if (isTime && !Number.isNaN(value.getTime())) return value.toISOString()
       throw this.#error(identifier, `expected a String, found ${describe(value)}`)
     }
     if (identifier.kind === KIND_INTEGRAL) this.#checkIntegral(identifier, value)
@@ -137,13 +145,13 @@ export class RecordPacker {
   }
 
   #readEventTime(value: unknown): void {
-    // Neighbouring records often carry the same time.
-    if (value === this.#lastEventTime && typeof value !== 'object') return
-    this.#lastEventTime = undefined
     const { eventTime } = this.#schema
     if (value === undefined || value === null) {
       throw this.#error(eventTime, 'expected an event time, found nothing')
     }
+    // Neighbouring records often carry the same time.
+    if (value === this.#lastEventTime && typeof value !== 'object') return
+    this.#lastEventTime = undefined
     if (eventTime.kind === KIND_STRING) {
       const isText = typeof value === 'string'
       const isRead = isText
@@ -198,7 +206,6 @@ export class RecordPacker {
   #featureOf(record: object, key: string): FeatureSchema {
     const feature = this.#schema.byName.get(key)
     if (feature !== undefined && Object.hasOwn(record, key)) return feature
-    for (let i = 0; i < this.#values.length; i++) this.#values[i] = undefined
     throw invalid(`${this.#where()}: unknown feature ${quote(key)}; ${this.#known()}`, {
       featureGroup: this.#schema.group.name,
       feature: key,

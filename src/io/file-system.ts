@@ -52,8 +52,12 @@ export interface FileSystem {
   /** A second name for one file; fails with EEXIST if the name is taken. */
   link(existing: string, name: string): void
   unlink(path: string): void
-  /** Creates what is missing of the path, each new entry durable on return; fine if all of it exists. */
-  makeDirectory(path: string): void
+  /**
+   * Creates what is missing of the path; fine if all of it exists. Each new entry is durable after `syncDirectory` of
+   * the directory it is in (`makeDurableDirectory` does both).
+   * @returns the directories created, outermost first
+   */
+  makeDirectory(path: string): string[]
   /** Makes the entries of a directory durable: new names, renames, removals. */
   syncDirectory(path: string): void
   /** Names in a directory, sorted. */
@@ -163,8 +167,8 @@ export const nodeFileSystem: FileSystem = {
           if (systemErrorCode(error) !== 'EEXIST') throw error
         }
       })
-      nodeFileSystem.syncDirectory(dirname(directory))
     }
+    return missing
   },
 
   syncDirectory: (path) =>

@@ -12,6 +12,7 @@ import { assert } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { LSN_FIRST } from '../core/lsn.ts'
 import { replaceFileAtomically } from '../io/atomic-file.ts'
+import { makeDurableDirectory } from '../io/durable-directory.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { isTemporaryName, segmentFile, tornFile } from '../io/paths.ts'
 import { type LogOptions, type LogState, WriteAheadLog } from './log.ts'
@@ -41,7 +42,7 @@ export function openLog(
 ): { readonly log: WriteAheadLog; readonly report: LogReport } {
   const { fileSystem, directory } = options
   checkOptions(options)
-  fileSystem.makeDirectory(directory)
+  makeDurableDirectory(fileSystem, directory)
   const verified = verifyLog(fileSystem, directory, options, evidence)
   removeTemporaryFiles(fileSystem, directory)
 

@@ -6,6 +6,7 @@
 import type { Clock } from '../core/clock.ts'
 import { assertNever, MillraceError } from '../core/errors.ts'
 import { compileSchema, type RecordSchema } from '../core/model.ts'
+import { makeDurableDirectory } from '../io/durable-directory.ts'
 import { nodeFileSystem } from '../io/file-system.ts'
 import { hashRangeOfShard } from '../stores/memtable-index.ts'
 import { RowChunks } from '../stores/row-chunks.ts'
@@ -99,7 +100,7 @@ export class ShardHost {
   #open(request: ShardRequestOf<'open'>): RecoveryReport {
     const { config } = request
     for (const group of request.groups) this.#schemas.set(group.number, compileSchema(group))
-    nodeFileSystem.makeDirectory(config.onlineDirectory)
+    makeDurableDirectory(nodeFileSystem, config.onlineDirectory)
     const chunks = new RowChunks(config.memoryBytes / 16)
     this.#chunks = chunks
     const online = new OnlineSide(

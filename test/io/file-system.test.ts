@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { MillraceError } from '../../src/core/errors.ts'
 import { replaceFileAtomically } from '../../src/io/atomic-file.ts'
+import { makeDurableDirectory } from '../../src/io/durable-directory.ts'
 import { nodeFileSystem, systemErrorCode, writeFully } from '../../src/io/file-system.ts'
 import { faultyFileSystem, type Operation } from '../fixtures/faulty-file-system.ts'
 
@@ -106,9 +107,15 @@ describe('nodeFileSystem', () => {
     )
   })
 
+  it('names the directories it made, outermost first', () => {
+    const path = join(directory, 'a', 'b')
+    expect(nodeFileSystem.makeDirectory(path)).toEqual([join(directory, 'a'), path])
+    expect(nodeFileSystem.makeDirectory(path)).toEqual([])
+  })
+
   it('makes each new directory durable in its parent', () => {
     const sync = vi.spyOn(nodeFileSystem, 'syncDirectory')
-    nodeFileSystem.makeDirectory(join(directory, 'a', 'b'))
+    makeDurableDirectory(nodeFileSystem, join(directory, 'a', 'b'))
     expect(sync.mock.calls).toEqual([[directory], [join(directory, 'a')]])
     sync.mockRestore()
   })
