@@ -65,6 +65,9 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
   readonly #packer: RecordPacker
   readonly #puts: PutBuffer
   readonly #isDeleted: () => boolean
+  /** Those under way. */
+  readonly #ingestions = new Set<Ingestion>()
+  readonly #hardDeletes = new Set<Promise<void>>()
 
   /** Made by the store. */
   constructor(model: FeatureGroupModel, core: StoreCore, publisher: Publisher, isDeleted: () => boolean) {
@@ -126,8 +129,16 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
       sourceUpTo: 0,
     })
     await this.#core.gate.acquire(batch.bytes)
+    try {
+      this.#checkOpen()
+    } catch (thrown) {
+      this.#core.gate.release(batch.bytes)
+      throw thrown
+    }
     // Without the online store there is nothing to compare with.
-    await this.#core.send(shard, batch, (targets & TARGET_ONLINE) === 0 ? 'write' : 'hardDelete')
+    const sent = this.#core.send(shard, batch, (targets & TARGET_ONLINE) === 0 ? 'write' : 'hardDelete')
+    this.#hardDeletes.add(sent)
+    await sent.finally(() => this.#hardDeletes.delete(sent))
   }
 
   /**
@@ -139,21 +150,26 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
   async ingest(rows: RowInput<RecordInput<D>>, options: IngestOptions = {}): Promise<IngestReport> {
     this.#checkOpen()
     const targets = this.#targets(options.stores)
-    const ingestion = new Ingestion({ core: this.#core, featureGroup: this.#model.number, targets }, options)
+    const { number: featureGroup } = this.#model
+    const target = { core: this.#core, featureGroup, targets, checkOpen: () => this.#checkOpen() }
+    const ingestion = new Ingestion(target, options)
     await ingestion.start()
+    this.#ingestions.add(ingestion)
     try {
       await feedRows(rows, ingestion, new RecordPacker(this.#schema, this.#core.shards.length), this.#schema)
+      return await ingestion.finish()
     } catch (thrown) {
       await ingestion.settle()
       throw thrown
+    } finally {
+      this.#ingestions.delete(ingestion)
     }
-    return ingestion.finish()
   }
 
   /** Number of rows of a source that are durable on every shard: an ingestion may start reading there. */
   async ingestPosition(sourceId: string): Promise<number> {
     this.#checkOpen()
-    return Math.min(...(await sourcePositions(this.#core, sourceHash(sourceId))))
+    return Math.min(...(await sourcePositions(this.#core, sourceHash(this.#model.number, sourceId))))
   }
 
   /** The current record of an id; undefined if there is none, or if it is deleted. */
@@ -253,8 +269,18 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
     await this.#publisher.flush(this.#model.number)
   }
 
-  /** Lets the writes that are on their way finish. The store owns everything else. */
+  /**
+   * Lets the writes that are on their way finish. The store refuses further ones by then: an ingestion ends with its
+   * next batch.
+   */
   async close(): Promise<void> {
+    await this.drain()
+    await Promise.all([...this.#ingestions].map((ingestion) => ingestion.settle()))
+    await Promise.allSettled(this.#hardDeletes)
+  }
+
+  /** Lets the single writes made so far finish. */
+  async drain(): Promise<void> {
     await this.#puts.drain()
   }
 

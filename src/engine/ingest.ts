@@ -61,6 +61,8 @@ export interface IngestTarget {
   readonly core: StoreCore
   readonly featureGroup: number
   readonly targets: number
+  /** @throws if the store was closed, or the feature group deleted, meanwhile */
+  readonly checkOpen: () => void
 }
 
 /** Packs one row, or says that it is not wanted, or throws why it is refused. @returns its shard */
@@ -105,7 +107,7 @@ export class Ingestion {
     this.#firstRow = options.source?.firstRow ?? 0
     this.#row = this.#firstRow
     this.#sentUpTo = shards.map(() => 0)
-    if (options.source !== undefined) this.#source = sourceHash(options.source.id)
+    if (options.source !== undefined) this.#source = sourceHash(target.featureGroup, options.source.id)
   }
 
   /** Asks the shards how far the source has come. */
@@ -170,6 +172,13 @@ export class Ingestion {
     const { core } = this.#target
     await this.#window.acquire(batch.bytes)
     await core.gate.acquire(batch.bytes)
+    try {
+      this.#target.checkOpen()
+    } catch (thrown) {
+      core.gate.release(batch.bytes)
+      this.#window.release(batch.bytes)
+      throw thrown
+    }
     void core.send(shard, batch).then(
       () => {
         this.#accepted += batch.recordCount
@@ -204,7 +213,7 @@ export class Ingestion {
     return { ...this.progress, skipped: this.#skipped, errors: this.#errors, isAborted: this.isAborted }
   }
 
-  /** Waits for what is on its way, after a failure. */
+  /** Waits for what is on its way. */
   async settle(): Promise<void> {
     await this.#window.acquire(this.#window.limit)
     this.#window.release(this.#window.limit)
@@ -239,9 +248,12 @@ export class Ingestion {
   }
 }
 
-/** A source's name on disk: 64 bits, never all zero. */
-export function sourceHash(id: string): { low: number; high: number } {
-  const bytes = Buffer.from(id)
+/**
+ * A source's name on disk: 64 bits, never all zero. The feature group is part of it: a file may be ingested into
+ * several groups, and again into one that was made anew.
+ */
+export function sourceHash(featureGroup: number, id: string): { low: number; high: number } {
+  const bytes = Buffer.from(`${featureGroup}:${id}`)
   return { low: hashLow(bytes, 0, bytes.length) || 1, high: hashHigh(bytes, 0, bytes.length) }
 }
 

@@ -137,7 +137,7 @@ export class Millrace {
    */
   async flush(): Promise<void> {
     this.#parts.core.checkOpen()
-    await this.#drainHandles()
+    await Promise.all([...this.#handles.values()].map((handle) => handle.drain()))
     const online = this.#askAll((shard) => shard.request({ type: 'flushOnline' }))
     await Promise.all([this.#parts.publisher.flush(), online])
   }
@@ -177,8 +177,9 @@ export class Millrace {
     const attempt = async (action: () => Promise<unknown>): Promise<void> => {
       await action().catch((thrown: unknown) => failures.push(thrown))
     }
-    await this.#drainHandles()
+    // Closed first: an ingestion under way must not send more while the shards are being closed.
     core.markClosed()
+    await Promise.all([...this.#handles.values()].map((handle) => handle.close()))
     if (isFlushing) await attempt(() => publisher.flush())
     await attempt(() => publisher.close())
     await attempt(() => this.#askAll((shard) => shard.request({ type: 'close' })))
@@ -186,10 +187,6 @@ export class Millrace {
     manifest.close()
     lock.release()
     if (failures.length > 0) throw failures[0]
-  }
-
-  async #drainHandles(): Promise<void> {
-    await Promise.all([...this.#handles.values()].map((handle) => handle.close()))
   }
 
   /** Groups whose deletion was begun, here or before a crash. */

@@ -37,7 +37,7 @@ export interface MillraceOptions {
   readonly parquet?: {
     /** Default `zstd`. */
     readonly codec?: ParquetCodecName
-    /** Threads that encode Parquet. Default 1. */
+    /** Threads that encode Parquet and wait for its syncs. Default 2: one encodes while the other waits. */
     readonly threads?: number
   }
   readonly log?: {
@@ -126,7 +126,7 @@ export function resolveOptions(options: MillraceOptions): ResolvedOptions {
       most: 256 * 1024 ** 2,
     }),
     codec,
-    encoderThreads: whole('parquet.threads', options.parquet?.threads, 1, { least: 1, most: 64 }),
+    encoderThreads: whole('parquet.threads', options.parquet?.threads, 2, { least: 1, most: 64 }),
     segmentBytes: segmentBytes - (segmentBytes % 8),
     logBytes: whole('log.bytes', options.log?.bytes, limits.logBytes, {
       least: segmentBytes * 4,
@@ -177,6 +177,6 @@ export function divideBudgets(
     shardMemoryBytes: Math.floor((options.memoryBytes * SHARD_SHARE) / shards),
     shardLogBytes,
     inFlightBytes: Math.floor(options.memoryBytes * IN_FLIGHT_SHARE),
-    encodeBytes: Math.floor(options.memoryBytes * IN_FLIGHT_SHARE),
+    encodeBytes: Math.floor((options.memoryBytes * IN_FLIGHT_SHARE) / options.encoderThreads),
   }
 }
