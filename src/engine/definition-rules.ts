@@ -26,7 +26,15 @@ export function checkDefinition(definition: FeatureGroupDefinition): void {
       )
     }
   }
-  const names = Object.keys(definition.features)
+  const { features } = definition
+  if (typeof features !== 'object' || features === null || Array.isArray(features)) {
+    const found = Array.isArray(features) ? 'an array' : String(features)
+    throw invalid(
+      `feature group "${group}": features: expected an object of names and types, found ${found}`,
+      place,
+    )
+  }
+  const names = Object.keys(features)
   if (names.length === 0 || names.length > limits.featuresMax) {
     throw invalid(
       `feature group "${group}": expected 1 to ${limits.featuresMax} features, found ${names.length}`,
@@ -35,7 +43,7 @@ export function checkDefinition(definition: FeatureGroupDefinition): void {
   }
   const seen = new Map<string, string>()
   for (const name of names) {
-    checkFeature(group, name, definition.features[name])
+    checkFeature(group, name, features[name])
     const folded = name.toLowerCase()
     const other = seen.get(folded)
     if (other !== undefined) {
@@ -43,7 +51,7 @@ export function checkDefinition(definition: FeatureGroupDefinition): void {
     }
     seen.set(folded, name)
   }
-  const types = new Map(Object.entries(definition.features))
+  const types = new Map(Object.entries(features))
   if (!types.has(definition.recordIdentifier)) {
     throw invalid(
       `feature group "${group}": recordIdentifier ${quote(String(definition.recordIdentifier))} is not one of its features`,

@@ -52,6 +52,7 @@ export async function openStore(directory: string, options: ResolvedOptions): Pr
   const clock = systemClock
   const before = readIdentity(fileSystem, directory)
   if (before !== undefined) checkShards(before, directory, options.shards)
+  else divideBudgets(options, options.shards ?? defaultShards())
   makeDurableDirectory(fileSystem, directory)
   const lock = DirectoryLock.acquire(fileSystem, directory)
   let shards: ShardClient[] = []

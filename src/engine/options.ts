@@ -1,6 +1,6 @@
 /** Options of a store: defaults, checks, and how the memory and log budgets are divided. */
 import { availableParallelism, totalmem } from 'node:os'
-import { invalid, MillraceError } from '../core/errors.ts'
+import { invalid, MillraceError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Durability } from '../workers/protocol.ts'
 
@@ -81,14 +81,25 @@ const OPTION_NAMES = [
   'log',
   'location',
 ]
+/** The options that are objects themselves. */
+const NESTED_NAMES = {
+  flush: ['ageMs', 'rows', 'bytes'],
+  parquet: ['codec', 'threads'],
+  log: ['segmentBytes', 'bytes'],
+  location: ['bucket', 'prefix', 'accountId', 'region'],
+} as const
 
 export const defaultShards = (): number => Math.max(1, Math.min(8, availableParallelism()))
 
 export function resolveOptions(options: MillraceOptions): ResolvedOptions {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.includes(name)) {
-      throw invalid(`unknown option "${name}"; expected one of ${OPTION_NAMES.join(', ')}`)
+  checkNames('', options, OPTION_NAMES)
+  for (const [name, names] of Object.entries(NESTED_NAMES)) {
+    const nested: unknown = options[name as keyof typeof NESTED_NAMES]
+    if (nested === undefined) continue
+    if (typeof nested !== 'object' || nested === null) {
+      throw invalid(`${name}: expected an object with ${names.join(', ')}, found ${show(nested)}`)
     }
+    checkNames(`${name}.`, nested, names)
   }
   const { durability = 'strict' } = options
   if (durability !== 'strict' && durability !== 'interval') {
@@ -133,13 +144,35 @@ export function resolveOptions(options: MillraceOptions): ResolvedOptions {
       most: Number.MAX_SAFE_INTEGER,
     }),
     location: {
-      bucket: location.bucket ?? 'millrace',
-      prefix: location.prefix ?? '',
-      accountId: location.accountId ?? '000000000000',
-      region: location.region ?? 'local',
+      bucket: plainName('location.bucket', location.bucket ?? 'millrace'),
+      prefix: (location.prefix ?? '')
+        .split('/')
+        .filter((part) => part !== '')
+        .map((part) => plainName('location.prefix', part))
+        .join('/'),
+      accountId: plainName('location.accountId', location.accountId ?? '000000000000'),
+      region: plainName('location.region', location.region ?? 'local'),
     },
   }
 }
+
+function checkNames(path: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue
+    const names = known.map((each) => `${path}${each}`)
+    throw invalid(`unknown option "${path}${name}"; expected one of ${names.join(', ')}`)
+  }
+}
+
+/** It becomes the name of a directory; readers of data lakes do not look into hidden ones. */
+function plainName(option: string, value: string): string {
+  if (typeof value === 'string' && /^[^./\\\0][^/\\\0]*$/.test(value)) return value
+  throw invalid(
+    `${option}: expected a plain name without "/" that does not start with ".", found ${show(value)}`,
+  )
+}
+
+const show = (value: unknown): string => (typeof value === 'string' ? quote(value) : String(value))
 
 function whole(
   name: string,
@@ -149,7 +182,7 @@ function whole(
 ): number {
   if (value === undefined) return byDefault
   if (Number.isInteger(value) && value >= range.least && value <= range.most) return value
-  throw invalid(`${name}: expected a whole number from ${range.least} to ${range.most}, found ${value}`)
+  throw invalid(`${name}: expected a whole number from ${range.least} to ${range.most}, found ${show(value)}`)
 }
 
 /** Shares of the memory budget. The rest is for columns on their way to the encoder. */

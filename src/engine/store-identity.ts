@@ -36,18 +36,19 @@ export function readIdentity(fileSystem: FileSystem, directory: string): StoreId
       `${directory} is not a Millrace store: it has no millrace.json, but other files (${others.slice(0, 3).join(', ')}); choose an empty or new directory`,
     )
   }
-  let parsed: Partial<StoreIdentity>
+  let parsed: Partial<StoreIdentity> | null
   try {
-    parsed = JSON.parse(Buffer.from(fileSystem.readFile(path)).toString()) as Partial<StoreIdentity>
+    parsed = JSON.parse(Buffer.from(fileSystem.readFile(path)).toString()) as Partial<StoreIdentity> | null
   } catch (cause) {
     throw incompatible(directory, `${path} is damaged: it is not valid JSON`, cause)
   }
-  const { format, version, storeId, shards } = parsed
+  const { format, version, storeId, shards = 0 } = parsed ?? {}
   if (
     format !== 'millrace' ||
     typeof version !== 'number' ||
     !/^[0-9a-f]{32}$/.test(storeId ?? '') ||
-    !Number.isInteger(shards)
+    !Number.isInteger(shards) ||
+    shards < 1
   ) {
     throw incompatible(directory, `${path} is damaged, or not of a Millrace store`)
   }

@@ -68,9 +68,15 @@ describe('drawing', () => {
     const progress = new Progress({ ...output, write: (text: string) => written.push(text) }, clock, {
       isPlain,
     })
-    const update = (rowsDone: number) =>
-      progress.update({ rowsDone, rowsTotal: 10_000, rowsDurable: 0, bytes: rowsDone * 100, memoryBytes: 1 })
-    return { progress, update, written, advance: (ms: number) => (nowMs += ms) }
+    const figures = (rowsDone: number) => ({
+      rowsDone,
+      rowsTotal: 10_000,
+      rowsDurable: 0,
+      bytes: rowsDone * 100,
+      memoryBytes: 1,
+    })
+    const update = (rowsDone: number) => progress.update(figures(rowsDone))
+    return { progress, figures, update, written, advance: (ms: number) => (nowMs += ms) }
   }
 
   it('redraws in place, at most ten times a second, one column short of the width', () => {
@@ -123,6 +129,15 @@ describe('drawing', () => {
     const { progress, written } = observed({ isTTY: true })
     progress.finish()
     expect(written).toEqual([])
+  })
+
+  it('has a rate on its first line if it knows where the work began, for which nothing is drawn', () => {
+    const { progress, figures, update, written, advance } = observed({ isTTY: false })
+    progress.start(figures(5000))
+    expect(written).toEqual([])
+    advance(500)
+    update(5500)
+    expect(written[0]).toContain('1,000 rows/s')
   })
 
   it('shows the rate of this run, of its last seconds', () => {

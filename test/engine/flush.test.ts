@@ -44,7 +44,7 @@ const largeRows = (count: number, from = 0): PlainRow[] =>
   }))
 
 const numbersOf = async (directory: string): Promise<number[]> =>
-  (await offlineRows(directory)).map((row) => Number(row['n'])).sort((a, b) => a - b)
+  (await offlineRows(directory)).map(({ n }) => Number(n)).sort((a, b) => a - b)
 
 describe('a crash', () => {
   it.each([0, 1, 2, 3])(
@@ -60,7 +60,7 @@ describe('a crash', () => {
       cutManifest(directory, kept)
       const second = await openInProcess(directory)
       await second.call('flush', {})
-      expect(await numbersOf(directory)).toEqual(largeRows(260).map((row) => row['n']))
+      expect(await numbersOf(directory)).toEqual(largeRows(260).map(({ n }) => n))
       expect(parquetFiles(directory).map((path) => basename(path))).toEqual(names)
       expect(manifestFrames(directory)).toBeGreaterThan(3)
     },
