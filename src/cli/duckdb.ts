@@ -10,6 +10,7 @@ import type { DuckDBConnection, Json } from '@duckdb/node-api'
 import type * as Bindings from '@duckdb/node-bindings'
 import { MillraceError } from '../core/errors.ts'
 import type { InputColumn } from './feature-types.ts'
+import { packageJson } from './package-json.ts'
 
 type NodeApi = typeof import('@duckdb/node-api')
 
@@ -40,7 +41,9 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   } catch (cause) {
     throw new MillraceError(
       'DEPENDENCY_MISSING',
-      'this command reads files with DuckDB, which could not be loaded; run: npm install @duckdb/node-api',
+      'this command reads files with DuckDB, which could not be loaded; run: ' +
+        // Without its version npm would take the newest, and refuse it for not being the one of our peers.
+        `npm install @duckdb/node-api@${packageJson.peerDependencies['@duckdb/node-api']}`,
       { cause },
     )
   }

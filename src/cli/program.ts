@@ -1,5 +1,4 @@
 /** The command line: its commands, options and exit codes. What the commands do is in files of their own. */
-import { createRequire } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
 import type { TargetStore } from '../core/definition.ts'
 import type { MillraceOptions } from '../index.ts'
@@ -11,6 +10,7 @@ import { inspect } from './inspect.ts'
 import { Interrupted } from './interrupt.ts'
 import { parseBytes, parseCount, parseNames, parseRename } from './option-values.ts'
 import { notice } from './output.ts'
+import { packageJson } from './package-json.ts'
 
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
@@ -53,12 +53,9 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 }
 
 function newProgram(): Command {
-  const { version, description }: { version: string; description: string } = createRequire(import.meta.url)(
-    '../../package.json',
-  )
   return new Command('millrace')
-    .description(description)
-    .version(version)
+    .description(packageJson.description)
+    .version(packageJson.version)
     .option('--verbose', 'show everything known about a failure')
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(--help shows how it is used)')

@@ -43,6 +43,9 @@ export const limits = {
 
   /** Records merged into the online partition in one transaction; longer transactions stall commits and reads. */
   mergeSliceRecords: 1000,
+  /** The same while writers wait for room, and while somebody waits for the merge to end: fewer syncs. */
+  mergeSliceRecordsFull: 2000,
+  mergeSliceRecordsFlush: 4000,
   /** Rows turned into columns before the shard looks at its messages again. */
   columnSliceRows: 8192,
 

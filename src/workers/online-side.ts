@@ -83,7 +83,7 @@ export class OnlineSide {
    */
   mergeForRecovery(): void {
     const merger = new Merger(this.active, this.partition)
-    while (merger.step(limits.mergeSliceRecords));
+    while (merger.step(limits.mergeSliceRecordsFlush));
     this.active.release()
     this.active = new Memtable(this.#range, this.#chunks)
   }
@@ -95,12 +95,13 @@ export class OnlineSide {
 
   /**
    * Does one slice of the merge.
+   * @param records - size of the slice
    * @returns whether the merge wants another step at once; false also while its end is being confirmed
    */
-  step(onMerged: () => void, onFailed: (error: unknown) => void): boolean {
+  step(records: number, onMerged: () => void, onFailed: (error: unknown) => void): boolean {
     const merger = this.#merger
     if (merger === undefined || this.#confirming !== undefined) return false
-    if (merger.step(limits.mergeSliceRecords)) return true
+    if (merger.step(records)) return true
     this.#durableLsn = this.partition.mergedLsn
     this.#confirming = this.partition.confirm(merger.memtable.lastLsn).then(() => {
       merger.memtable.release()

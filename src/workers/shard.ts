@@ -10,6 +10,7 @@ import { FrameKind } from '../codec/frame.ts'
 import { encodeCheckpoint, encodeSeal, type Seal, type SealedHour } from '../codec/seal.ts'
 import type { Clock } from '../core/clock.ts'
 import { MillraceError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import { lsnAfter } from '../core/lsn.ts'
 import type { RecordSchema } from '../core/model.ts'
 import type { RowChunks } from '../stores/row-chunks.ts'
@@ -308,6 +309,7 @@ export class Shard {
     try {
       return this.#timed('merge', () =>
         online.step(
+          this.#sliceRecords(),
           () => this.#onMerged(),
           (thrown) =>
             this.#fail(MillraceError.from(thrown, 'STORE_FAILED', 'a merge into the online store failed')),
@@ -317,6 +319,11 @@ export class Shard {
       this.#fail(MillraceError.from(thrown, 'STORE_FAILED', 'a merge into the online store failed'))
       return false
     }
+  }
+
+  #sliceRecords(): number {
+    if (this.#flushWaiters.length > 0) return limits.mergeSliceRecordsFlush
+    return this.#budgets.isFull() ? limits.mergeSliceRecordsFull : limits.mergeSliceRecords
   }
 
   #onMerged(): void {
