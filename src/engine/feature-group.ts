@@ -20,7 +20,13 @@ import type {
 } from '../core/definition.ts'
 import { invalid, MillraceError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
-import { compileSchema, type FeatureGroupModel, type RecordSchema } from '../core/model.ts'
+import {
+  compileSchema,
+  type FeatureGroupModel,
+  KIND_INTEGRAL,
+  KIND_STRING,
+  type RecordSchema,
+} from '../core/model.ts'
 import { ID_OK, IdScratch } from './id-scratch.ts'
 import { Ingestion, type IngestOptions, type IngestReport, sourceHash, sourcePositions } from './ingest.ts'
 import { feedRows, type RowInput } from './ingest-input.ts'
@@ -313,11 +319,21 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
     return false
   }
 
-  /** Ids may be given as any type; a numeric identifier is stored as a number too. */
+  /** An id may be given as text; a numeric identifier is stored as a number too, so its text must be one. */
   #typedId(id: RecordId): RecordId {
-    const { kind } = this.#schema.identifier
-    if (kind === 0) return String(id)
-    return typeof id === 'string' ? (kind === 1 ? BigInt(id) : Number(id)) : id
+    const { kind, name } = this.#schema.identifier
+    if (kind === KIND_STRING) return String(id)
+    if (typeof id !== 'string') return id
+    const isWhole = kind === KIND_INTEGRAL && /^-?\d+$/.test(id)
+    const number = isWhole ? BigInt(id) : Number(id)
+    if (id !== '' && String(number) === id) return number
+    throw invalid(
+      `feature group "${this.name}", feature "${name}": expected a number as it is written out, found ${quote(id)}`,
+      {
+        featureGroup: this.name,
+        feature: name,
+      },
+    )
   }
 
   #targets(stores: readonly TargetStore[] | undefined): number {
