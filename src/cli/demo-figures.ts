@@ -15,11 +15,13 @@ export interface DemoFigures {
 }
 
 export function renderFigures(figures: DemoFigures): string {
-  const { report, files, openedMs, checkedMs } = figures
+  const { report, files, openedMs, publishedMs, checkedMs } = figures
   const rows = [
     ['open', formatDuration(openedMs), ''],
     // A run that had nothing left to ingest has no rates to show.
-    ...(report.accepted > 0 ? ingestionRows(figures) : []),
+    ...(report.accepted > 0
+      ? ingestionRows(figures)
+      : [['publish the rest as Parquet', formatDuration(publishedMs), '']]),
     ['read back and compare', formatDuration(checkedMs), ''],
     ['peak memory', formatBytes(figures.peakMemoryBytes), ''],
     ['log files kept', formatBytes(figures.logBytes), ''],

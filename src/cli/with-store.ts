@@ -25,7 +25,7 @@ export async function withStore<T>(
   const store = await Millrace.open(directory, options)
   const openedMs = systemClock.monotonicMs() - startMs
   const interruption = Interruption.listen(systemClock, () => {
-    notice('\nstopping between two batches; Ctrl-C again ends at once')
+    notice('\nstopping as soon as nothing is half done; Ctrl-C again ends at once')
   })
   try {
     announceRecovery(store.recovery)

@@ -1,5 +1,5 @@
 /** Event times out of Arrow columns: ISO text or timestamps for a String feature, seconds for a Fractional one. */
-import { type Data, DataType, TimeUnit } from 'apache-arrow'
+import { type Data, DataType, TimeUnit, Vector } from 'apache-arrow'
 import { invalid, type MillraceError } from '../core/errors.ts'
 import {
   EVENT_SECONDS_MAX,
@@ -12,7 +12,7 @@ import {
   STRING_EVENT_TIME_FORMAT,
 } from '../core/event-time.ts'
 import { KIND_STRING, type RecordSchema } from '../core/model.ts'
-import { utf8Column, wrongType } from './arrow-input.ts'
+import { textRanges, wrongType } from './arrow-text.ts'
 
 /** Reads the event time of a row into one reused instant. @throws INVALID_ARGUMENT for a row without a legal one */
 export type EventTimeReader = (row: number) => Instant
@@ -58,11 +58,11 @@ export function eventTimeReader(schema: RecordSchema, data: Data): EventTimeRead
       return instant
     }
   }
-  const { bytes, offsets } = utf8Column(schema, feature, data)
+  const text = textRanges(schema, feature, data)
   return (row) => {
     const isRead =
       data.getValid(row) &&
-      parseStringEventTime(bytes.toString('latin1', offsets[row]!, offsets[row + 1]!), instant)
+      parseStringEventTime(text.bytes.toString('latin1', text.startOf(row), text.endOf(row)), instant)
     if (!isRead) throw failed(row, STRING_EVENT_TIME_FORMAT)
     return instant
   }
@@ -89,15 +89,6 @@ function fractionDigits(nanos: number): number {
 }
 
 function show(data: Data, row: number): string {
-  if (!data.getValid(row)) return 'nothing'
-  if (DataType.isUtf8(data.type)) {
-    const values = data.values as Uint8Array
-    const offsets = data.valueOffsets as Int32Array
-    return JSON.stringify(
-      Buffer.from(values.subarray(offsets[row], offsets[row + 1]))
-        .toString()
-        .slice(0, 128),
-    )
-  }
-  return String((data.values as ArrayLike<unknown>)[row])
+  const value: unknown = new Vector([data]).get(row)
+  return value === null ? 'nothing' : JSON.stringify(String(value).slice(0, 128))
 }

@@ -2,7 +2,6 @@
  * Arrow tables and record batches as input of an ingestion: columns are read where they lie, strings go from the
  * column's bytes into the packed row without becoming JavaScript strings.
  */
-import { isUtf8 } from 'node:buffer'
 import { type Data, DataType, type RecordBatch, type Table } from 'apache-arrow'
 import type { BatchBuilder } from '../codec/batch-builder.ts'
 import { invalid, type MillraceError } from '../core/errors.ts'
@@ -15,6 +14,7 @@ import {
   type RecordSchema,
 } from '../core/model.ts'
 import { type EventTimeReader, eventTimeReader } from './arrow-event-time.ts'
+import { textRanges, wrongType } from './arrow-text.ts'
 import { ID_EMPTY, ID_OK, IdScratch } from './id-scratch.ts'
 import type { Ingestion } from './ingest.ts'
 
@@ -158,43 +158,16 @@ function columnOf(schema: RecordSchema, columns: ReadonlyMap<string, Data>, feat
 const nullTest = (data: Data): ((row: number) => boolean) | undefined =>
   data.nullCount === 0 ? undefined : (row) => !data.getValid(row)
 
-export function wrongType(
-  schema: RecordSchema,
-  feature: FeatureSchema,
-  data: Data,
-  expected: string,
-): MillraceError {
-  return invalid(
-    `feature group "${schema.group.name}", feature "${feature.name}": expected an Arrow column of ${expected}, found ${data.type}`,
-    { featureGroup: schema.group.name, feature: feature.name },
-  )
-}
-
-/** The bytes of a Utf8 column, checked once for the whole column. */
-export function utf8Column(
-  schema: RecordSchema,
-  feature: FeatureSchema,
-  data: Data,
-): { bytes: Buffer; offsets: Int32Array } {
-  if (!DataType.isUtf8(data.type)) throw wrongType(schema, feature, data, 'Utf8')
-  const values = data.values as Uint8Array | undefined
-  const bytes =
-    values === undefined ? Buffer.alloc(0) : Buffer.from(values.buffer, values.byteOffset, values.byteLength)
-  const offsets = data.valueOffsets as Int32Array
-  const used = bytes.subarray(offsets[0] ?? 0, offsets[data.length] ?? 0)
-  if (!isUtf8(used)) throw wrongType(schema, feature, data, 'well-formed UTF-8')
-  return { bytes, offsets }
-}
-
 const NUMBER_TEXT_BYTES_MAX = 26
 
 function slotWriter(schema: RecordSchema, feature: FeatureSchema, data: Data): SlotWriter {
   const { slot } = feature
   if (feature.kind === KIND_STRING) {
-    const { bytes, offsets } = utf8Column(schema, feature, data)
+    const text = textRanges(schema, feature, data)
+    const { bytes } = text
     return (batch, row) => {
-      const start = offsets[row]!
-      const end = offsets[row + 1]!
+      const start = text.startOf(row)
+      const end = text.endOf(row)
       batch.setUtf8(slot, bytes, start, end)
       return end - start
     }
@@ -241,8 +214,8 @@ function idReader(schema: RecordSchema, data: Data, id: IdScratch): (row: number
   const feature = schema.identifier
   const isNull = nullTest(data)
   if (feature.kind === KIND_STRING) {
-    const { bytes, offsets } = utf8Column(schema, feature, data)
-    return (row) => (isNull?.(row) ? ID_EMPTY : id.setUtf8(bytes, offsets[row]!, offsets[row + 1]!))
+    const text = textRanges(schema, feature, data)
+    return (row) => (isNull?.(row) ? ID_EMPTY : id.setUtf8(text.bytes, text.startOf(row), text.endOf(row)))
   }
   if (feature.kind === KIND_INTEGRAL ? !DataType.isInt(data.type) : !DataType.isFloat(data.type)) {
     throw wrongType(schema, feature, data, feature.kind === KIND_INTEGRAL ? 'integers' : 'floats')

@@ -30,7 +30,6 @@ export function listPage(online: OnlineSide, request: ListRequest): ListPage {
   const ids: string[] = []
   let last: Buffer | undefined
   for (const { key, id } of mergeSorted(sources)) {
-    if (ids.length === request.limit) return { ids, next: last }
     const place = {
       hashHigh: key.readUInt32BE(4),
       hashLow: key.readUInt32BE(8),
@@ -40,6 +39,8 @@ export function listPage(online: OnlineSide, request: ListRequest): ListPage {
     }
     const value = online.lookup(request.featureGroup, place)
     if (value === undefined || (!request.includeTombstones && isTombstone(value))) continue
+    // Only now, when a record that is listed follows, there is a next page.
+    if (ids.length === request.limit) return { ids, next: last }
     ids.push(id.toString('utf8'))
     last = key
   }

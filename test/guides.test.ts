@@ -1,0 +1,29 @@
+/** Goal: the guide's examples do what it says. Method: run them, twice where they are meant to be run again. */
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { temporaryDirectory } from './fixtures/temporary-directory.ts'
+
+function run(name: string, directory: string): string {
+  const program = join(import.meta.dirname, '..', 'examples', name)
+  return execFileSync(process.execPath, [program], { cwd: directory, encoding: 'utf8' })
+}
+
+describe('examples', () => {
+  it('resume.ts takes every row once, and none when it runs again', () => {
+    const directory = temporaryDirectory()
+    expect(run('resume.ts', directory)).toBe('started at row 0, accepted 50000, rejected 0\n')
+    expect(run('resume.ts', directory)).toBe('started at row 50000, accepted 0, rejected 0\n')
+  })
+
+  it('arrow.ts ingests an Arrow table', () => {
+    const output = run('arrow.ts', temporaryDirectory())
+    expect(output).toBe("10000 0 { symbol: 'S42', at: 1770009542, price: 100 }\n")
+  })
+
+  it('offline.ts finds every write and the marker of the delete', () => {
+    const output = run('offline.ts', temporaryDirectory())
+    expect(output.match(/│ 't\d'/g)).toHaveLength(4)
+    expect(output).toContain('[{"tripId":"t1","fare":14}]')
+  })
+})
