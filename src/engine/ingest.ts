@@ -118,6 +118,9 @@ export class Ingestion {
       invocationMs: this.#target.core.invocationMs(),
     }
     if (this.#source === undefined) return
+    if (!Number.isSafeInteger(this.#firstRow) || this.#firstRow < 0) {
+      throw invalid(`source.firstRow: expected a whole number from 0, found ${this.#firstRow}`)
+    }
     this.#positions = await sourcePositions(this.#target.core, this.#source)
     this.#positions.forEach((position, shard) => {
       this.#sentUpTo[shard] = position

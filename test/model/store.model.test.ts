@@ -36,12 +36,22 @@ it('holds what the model holds, online and offline, through crashes and reopenin
         expect((await store.reopen()).replayedRecords, 'a clean close leaves nothing to replay').toBe(0)
         await checkOnline(run, store, 4, true)
         await store.checkOffline(model)
+      } catch (thrown) {
+        // Shrinking takes minutes; whoever waits may look at this meanwhile.
+        console.log(`failed: ${list}\n${thrown}`)
+        throw thrown
       } finally {
         await store.process.kill()
         rmSync(store.directory, { recursive: true, force: true })
       }
     }),
-    { numRuns: RUNS, seed: SEED, endOnFailure: CI !== undefined },
+    {
+      numRuns: RUNS,
+      seed: SEED,
+      endOnFailure: CI !== undefined,
+      // Also ends a shrinking that does not come to an end.
+      interruptAfterTimeLimit: 600_000,
+    },
   )
   console.log(JSON.stringify(coverage))
   if (RUNS < 10) return
