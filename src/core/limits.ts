@@ -21,7 +21,7 @@ export const limits = {
   batchAdoptBytesMin: 32 * KIB,
 
   /** One commit takes the batches that wait, up to this many bytes (and at least one batch). */
-  commitBytesMax: 4 * MIB,
+  commitBytesMax: 1 * MIB,
   /** Hard cap on a frame, so that a damaged length cannot ask for gigabytes. */
   framePayloadBytesMax: 16 * MIB,
 
@@ -46,8 +46,10 @@ export const limits = {
   /** The same while writers wait for room, and while somebody waits for the merge to end: fewer syncs. */
   mergeSliceRecordsFull: 2000,
   mergeSliceRecordsFlush: 4000,
-  /** Rows turned into columns before the shard looks at its messages again. */
+  /** Rows turned into columns at once; a slice should stay in the processor's cache. */
   columnSliceRows: 8192,
+  /** How long a shard merges, or makes columns, before it looks at its messages again. */
+  turnMs: 8,
 
   listPageMax: 10_000,
   ingestErrorsKept: 1000,

@@ -58,6 +58,11 @@ export class Budgets {
     return this.#parts.log.bytes >= this.#parts.config.logBytes * LOG_SHARE
   }
 
+  /** The log is long, and its older half could go if it were merged. */
+  isLogHeldByMemtable(): boolean {
+    return this.isLogLong() && this.#parts.online.mergedLsn < this.#logMiddle()
+  }
+
   isMemtableLarge(): boolean {
     return this.#memtableFill() >= 1
   }
@@ -73,13 +78,18 @@ export class Budgets {
   }
 
   dueInputs(): DueInputs {
-    const { clock, log } = this.#parts
+    const { clock } = this.#parts
     return {
       nowMs: clock.nowMs(),
       monotonicMs: clock.monotonicMs(),
       isMemoryTight: this.isMemoryTight(),
-      heldLsn: this.isLogLong() ? (log.firstLsn + log.nextLsn) / 2 : 0,
+      heldLsn: this.isLogLong() ? this.#logMiddle() : 0,
     }
+  }
+
+  #logMiddle(): number {
+    const { log } = this.#parts
+    return (log.firstLsn + log.nextLsn) / 2
   }
 
   #memtableFill(): number {

@@ -126,7 +126,7 @@ export class OfflineSide {
 
   /**
    * Turns sealed rows into columns.
-   * @param pause - awaited between slices, so that the shard serves its messages
+   * @param pause - awaited now and then, so that the shard serves its messages
    */
   async columns(
     round: number,
@@ -183,6 +183,7 @@ export class OfflineSide {
     const views: RowView[] = []
     const rows = new Uint32Array(Math.min(buffer.rows, limits.columnSliceRows))
     this.#columnBytes += buffer.bytes
+    let turnMs = 0
     try {
       for (let from = 0; from < buffer.rows; from += rows.length) {
         const count = Math.min(rows.length, buffer.rows - from)
@@ -192,8 +193,13 @@ export class OfflineSide {
         }
         const started = this.#clock.monotonicMs()
         builder.append({ views, rows, count })
-        this.columnsMs += this.#clock.monotonicMs() - started
-        if (count === limits.columnSliceRows) await pause()
+        const tookMs = this.#clock.monotonicMs() - started
+        this.columnsMs += tookMs
+        turnMs += tookMs
+        if (turnMs >= limits.turnMs) {
+          await pause()
+          turnMs = 0
+        }
       }
       const started = this.#clock.monotonicMs()
       const part = builder.finish()

@@ -209,16 +209,17 @@ export class Shard {
   }
 
   #work(): void {
-    const { online } = this.#parts
+    const { online, clock } = this.#parts
     const isFull = this.#budgets.isFull()
     let committed = 0
     if (!this.#queue.isEmpty && !isFull) committed = this.#commit()
     this.#freezeIfDue(isFull)
     this.#askForFlush()
-    let wantsStep = online.isMerging
     // The merge keeps pace with the writes, so that it ends before the active memtable is full.
-    for (let slices = this.#budgets.mergeSlicesAfter(committed); slices > 0 && wantsStep; slices--)
-      wantsStep = this.#mergeStep()
+    let slices = this.#budgets.mergeSlicesAfter(committed)
+    const untilMs = clock.monotonicMs() + limits.turnMs
+    let wantsStep = online.isMerging
+    while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) wantsStep = this.#mergeStep()
     if (wantsStep || (!this.#queue.isEmpty && !this.#budgets.isFull())) this.#scheduleTurn()
   }
 
@@ -289,7 +290,7 @@ export class Shard {
     if (
       this.#budgets.isMemtableLarge() ||
       isFull ||
-      this.#budgets.isLogLong() ||
+      this.#budgets.isLogHeldByMemtable() ||
       this.#flushWaiters.length > 0
     )
       this.#freeze()
