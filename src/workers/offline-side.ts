@@ -19,6 +19,8 @@ import type { ColumnsReply, PartSummary, PendingSeal, ShardConfig } from './prot
 const MS_PER_HOUR = 3_600_000
 /** Rows of the hour that just ended may still be on their way. */
 const HOUR_GRACE_MS = 10_000
+/** Memory that is kept for building columns. */
+const SCRATCH_BYTES_MAX = 32 * 1024 * 1024
 
 interface SealedRound {
   readonly writeTimeMs: number
@@ -39,7 +41,7 @@ export class OfflineSide {
   readonly #chunks: RowChunks
   readonly #config: ShardConfig
   readonly #sealed = new Map<number, SealedRound>()
-  readonly #memory = new ScratchMemory()
+  readonly #memory: ScratchMemory
   #columnBytes = 0
   /** Time spent turning rows into columns, milliseconds. */
   columnsMs = 0
@@ -48,6 +50,7 @@ export class OfflineSide {
   constructor(chunks: RowChunks, config: ShardConfig, clock: Clock) {
     this.#chunks = chunks
     this.#clock = clock
+    this.#memory = new ScratchMemory(Math.min(SCRATCH_BYTES_MAX, config.memoryBytes / 16))
     this.#config = config
     this.buffers = new HourBuffers(chunks)
   }
