@@ -80,7 +80,7 @@ export class Publisher {
     })
   }
 
-  /** Starts no further rounds, and waits for those under way. */
+  /** Starts no further rounds, and ends the one under way between two portions of files. */
   async close(): Promise<void> {
     this.#isClosing = true
     await this.#tail.catch(() => undefined)
@@ -157,6 +157,8 @@ export class Publisher {
     const waiting = portions(round.jobs, this.#parts.encodeBytes)
     try {
       for (const portion of waiting) {
+        if (this.#isClosing)
+          throw new MillraceError('CLOSED', 'the store is closing; the log keeps the rows that wait')
         const request = await this.#parts.files.fetch(round, portion)
         if (running.length >= this.#parts.encoder.threads) await running.shift()
         running.push(this.#encode(round, portion, request))

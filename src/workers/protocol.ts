@@ -82,7 +82,7 @@ export interface ShardStatistics {
 }
 
 /** Stages whose time a shard adds up, in milliseconds. */
-export type TimedStage = 'log' | 'sync' | 'apply' | 'merge' | 'columns'
+export type TimedStage = 'log' | 'apply' | 'merge' | 'columns'
 
 export interface ListPage {
   readonly ids: string[]

@@ -16,6 +16,7 @@ import type { RecordSchema } from '../core/model.ts'
 import type { RowChunks } from '../stores/row-chunks.ts'
 import type { WriteAheadLog } from '../wal/log.ts'
 import { admit } from './admit.ts'
+import { appendWrites } from './append-writes.ts'
 import { applyBatch, type Stores } from './apply.ts'
 import { Budgets } from './budgets.ts'
 import { CommitQueue, type PendingWrite } from './commit-queue.ts'
@@ -52,7 +53,7 @@ export class Shard {
   readonly #stores: Stores
   readonly #budgets: Budgets
   readonly #queue = new CommitQueue()
-  readonly #timings: Record<TimedStage, number> = { log: 0, sync: 0, apply: 0, merge: 0, columns: 0 }
+  readonly #timings: Record<TimedStage, number> = { log: 0, apply: 0, merge: 0, columns: 0 }
   readonly #flushWaiters: { lsn: number; resolve: () => void; reject: (error: unknown) => void }[] = []
   #pressureWaiter: ((pressure: Pressure) => void) | undefined
   #isTurnScheduled = false
@@ -158,7 +159,7 @@ export class Shard {
 
   /** Under `interval` durability: makes what was acknowledged durable. */
   syncLog(): void {
-    if (this.#failure === undefined) this.#guard(() => this.#timed('sync', () => this.#parts.log.sync()))
+    if (this.#failure === undefined) this.#guard(() => this.#timed('log', () => this.#parts.log.sync()))
   }
 
   /** Merges everything and leaves a log that needs no replay. The offline side must be published by then. */
@@ -232,7 +233,7 @@ export class Shard {
     const { sources, clock, online } = this.#parts
     let lsn: number
     try {
-      lsn = this.#timed('log', () => this.#appendWrites(admitted, records))
+      lsn = this.#timed('log', () => appendWrites(this.#parts, admitted, records))
     } catch (thrown) {
       this.#refuse(admitted, thrown)
       return 0
@@ -248,24 +249,6 @@ export class Shard {
     })
     for (const write of admitted) write.settle(undefined)
     return records
-  }
-
-  /** @returns the LSN of the first record */
-  #appendWrites(writes: readonly PendingWrite[], records: number): number {
-    const { log, sources, offline } = this.#parts
-    if (records > 0) {
-      const payload = writes.map((write) => new Uint8Array(write.buffer, 0, write.bytes))
-      return log.append(FrameKind.batches, records, payload)
-    }
-    // Batches without rows only tell how far their sources have come.
-    const positions = new Map(sources.all().map((source) => [`${source.low}:${source.high}`, source]))
-    for (const { header } of writes) {
-      const { sourceLow: low, sourceHigh: high, sourceUpTo: position } = header
-      positions.set(`${low}:${high}`, { low, high, position })
-    }
-    const publishedLsn = offline.publishedLsn(log.nextLsn - 1)
-    const checkpoint = { publishedLsn, sources: [...positions.values()] }
-    return log.append(FrameKind.checkpoint, 0, [encodeCheckpoint(checkpoint)])
   }
 
   /** The frame was not taken. A full disk can be retried; anything else ends the shard. */
