@@ -45,6 +45,10 @@ export interface LogState {
   readonly lastCrc: number
 }
 
+/** Larger frames allocate little per byte, and would only write everything twice. */
+const ZERO_AHEAD_FRAME_BYTES_MAX = 64 * 1024
+const ZEROS = new Uint8Array(256 * 1024)
+
 export class WriteAheadLog {
   readonly #options: LogOptions
   readonly #fileSystem: FileSystem
@@ -59,6 +63,8 @@ export class WriteAheadLog {
   #syncedLsn: Lsn
   /** The current segment is durable below this offset. */
   #syncedOffset: number
+  /** Below this offset the current segment has blocks on disk; behind its data they hold zeros. */
+  #zeroedOffset = 0
   /** A refused write may have left bytes behind the last frame. */
   #hasRefusedBytes = false
   #poison: MillraceError | undefined
@@ -146,7 +152,7 @@ export class WriteAheadLog {
       },
       payload,
     )
-    this.#write(payload)
+    this.#write(payload, frameBytes)
     // IMPORTANT: under strict durability the frame counts only after the sync; a failed one leaves the log as it was.
     if (this.#options.durability === 'strict') this.#syncCurrent()
     this.#current.endOffset += frameBytes
@@ -222,15 +228,29 @@ export class WriteAheadLog {
     this.#sealedBytes -= segment.endOffset
   }
 
-  #write(payload: readonly Uint8Array[]): void {
+  #write(payload: readonly Uint8Array[], frameBytes: number): void {
     const { handle, endOffset } = this.#current
+    const zeros = this.#zerosBehind(frameBytes)
     try {
-      this.#fileSystem.writeAt(handle, [this.#encoder.bytes, ...payload], endOffset)
+      this.#fileSystem.writeAt(handle, [this.#encoder.bytes, ...payload, ...zeros], endOffset)
+      if (zeros[0] !== undefined) this.#zeroedOffset = endOffset + frameBytes + zeros[0].length
     } catch (error) {
       if (!isDiskFull(error)) this.#failFor(error, 'a write failed')
       this.#hasRefusedBytes = true
       throw error
     }
+  }
+
+  /**
+   * A sync that has to allocate blocks commits the file system's journal; one that overwrites does not. So a small
+   * frame that reaches new blocks brings some more of them, as zeros, for the frames behind it.
+   */
+  #zerosBehind(frameBytes: number): Uint8Array[] {
+    const { endOffset, capacity } = this.#current
+    const end = endOffset + frameBytes
+    if (frameBytes > ZERO_AHEAD_FRAME_BYTES_MAX || end <= this.#zeroedOffset) return []
+    const bytes = Math.min(ZEROS.length, capacity - end)
+    return bytes > 0 ? [ZEROS.subarray(0, bytes)] : []
   }
 
   /**
@@ -246,6 +266,7 @@ export class WriteAheadLog {
     } catch (error) {
       this.#failFor(error, 'the rest of a refused write could not be cleared')
     }
+    this.#zeroedOffset = endOffset
     this.#hasRefusedBytes = false
   }
 
@@ -282,6 +303,7 @@ export class WriteAheadLog {
       this.#failFor(error, 'a new segment could not be made durable')
     }
     this.#syncedOffset = SEGMENT_HEADER_BYTES
+    this.#zeroedOffset = SEGMENT_HEADER_BYTES
     this.#sealedBytes += endOffset
     this.#sealed.push({ ...header, path, endOffset, endLsn: this.#nextLsn })
   }

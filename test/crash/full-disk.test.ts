@@ -14,8 +14,13 @@ const DRIVER = fileURLToPath(new URL('../fixtures/full-disk-driver.ts', import.m
 /** Runs a shell script with a small file system mounted on `$1`. */
 function onSmallDisk(mebibytes: number, script: string, ...parameters: string[]): string {
   const mount = `mount -t tmpfs -o size=${mebibytes}m tmpfs "$1"`
+  // Killed rather than waited for: a hanging store would hang the test run.
   const shell = ['-rm', 'sh', '-c', `${mount} && ${script}`, 'sh', temporaryDirectory(), ...parameters]
-  return execFileSync('unshare', shell, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  return execFileSync('unshare', shell, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 50_000,
+  })
 }
 
 function canMount(): boolean {
@@ -29,7 +34,7 @@ function canMount(): boolean {
 
 const fillDisk = (mebibytes: number, filledBy: 'log' | 'online'): FullDiskOutcome =>
   JSON.parse(
-    onSmallDisk(mebibytes, '"$2" "$3" "$1" "$4"', process.execPath, DRIVER, filledBy)
+    onSmallDisk(mebibytes, 'exec "$2" "$3" "$1" "$4"', process.execPath, DRIVER, filledBy)
       .trim()
       .split('\n')
       .at(-1)!,
