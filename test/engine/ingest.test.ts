@@ -347,6 +347,28 @@ describe('an Arrow table', () => {
     expect(await idsOf(group)).toEqual([])
   })
 
+  it('has rows that are far too large reported like others', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `text${i}`)
+    const features = Object.fromEntries(names.map((name) => [name, 'String' as const]))
+    const group = await store.current.createFeatureGroup({
+      ...READINGS,
+      name: 'wide',
+      features: { id: 'String', at: 'String', ...features },
+    } as never)
+    const columns: Columns = {
+      id: { type: new Utf8(), values: ['a', 'b', 'c', 'd'] },
+      at: { type: new Utf8(), values: [AT, AT, AT, AT] },
+    }
+    for (const name of names) {
+      columns[name] = { type: new Utf8(), values: ['x'.repeat(300_000), null, 'y', null] }
+    }
+    columns['text0'] = { type: new Utf8(), values: ['x', 'x'.repeat(9_000_000), 'y', null] }
+    const report = await group.ingest(arrowColumns(columns) as never)
+    expect(report.errors.map(({ row }) => row)).toEqual([0, 1])
+    for (const { message } of report.errors) expect(message).toMatch(/at most 358400 bytes/)
+    expect((await idsOf(group as never)).sort()).toEqual(['c', 'd'])
+  })
+
   it.each(['id', 'at'])('is refused without the column %s', async (missing) => {
     const group = await newGroup(store.current)
     const columns = { id: { type: new Utf8(), values: ['a'] }, at: { type: new Utf8(), values: [AT] } }

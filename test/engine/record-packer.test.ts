@@ -340,6 +340,18 @@ describe('the size of a record', () => {
     expect(packing.finish()).toEqual([{ id: 'a', at: AT, s }])
   })
 
+  it('is refused however far it is past the limit', () => {
+    const names = Array.from({ length: 30 }, (_, i) => `text${i}`)
+    const features = Object.fromEntries(names.map((name) => [name, 'String' as const]))
+    const packing = new Packing(schemaOf({ id: 'String', at: 'String', ...features }))
+    const texts = Object.fromEntries(names.map((name) => [name, 'x'.repeat(350_000)]))
+    const error = packing.refusalOf({ id: 'a', at: AT, ...texts })
+    expect(error.message).toMatch(/at most 358400 bytes of names and values, found 105001/)
+    expect(packing.refusalOf({ id: 'a', at: AT, text0: 'x'.repeat(50_000_000) }).message).toMatch(/found 50000000/)
+    packing.pack({ id: 'a', at: AT })
+    expect(packing.finish()).toEqual([{ id: 'a', at: AT }])
+  })
+
   it('counts numbers as their text', () => {
     const packing = new Packing()
     const s = 'x'.repeat(textBytes - 'n7'.length - 'x-1.5'.length)
