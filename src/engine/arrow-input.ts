@@ -117,8 +117,8 @@ class ArrowRowReader {
       for (const column of this.#columns) {
         if (column.isNull?.(row)) continue
         bytes += column.feature.nameBytes + column.write(batch, row)
+        if (bytes > limits.recordBytesMax) throw this.#tooLarge(bytes)
       }
-      if (bytes > limits.recordBytesMax) throw this.#tooLarge(bytes)
     } catch (thrown) {
       batch.cancelRow()
       throw thrown
@@ -168,7 +168,8 @@ function slotWriter(schema: RecordSchema, feature: FeatureSchema, data: Data): S
     return (batch, row) => {
       const start = text.startOf(row)
       const end = text.endOf(row)
-      batch.setUtf8(slot, bytes, start, end)
+      // What is too large must not grow the batch past its bound; the row is refused for its size.
+      if (end - start <= limits.recordBytesMax) batch.setUtf8(slot, bytes, start, end)
       return end - start
     }
   }

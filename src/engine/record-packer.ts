@@ -214,6 +214,7 @@ export class RecordPacker {
 
   #fill(batch: BatchBuilder, count: number): void {
     let bytes = this.id.bytes
+    let isChecked = false
     for (let i = 0; i < count; i++) {
       const feature = this.#order[i]!
       const value = this.#values[feature.index]
@@ -221,8 +222,12 @@ export class RecordPacker {
       bytes += feature.nameBytes
       if (feature.slot >= 0) bytes += this.#setValue(batch, feature, value)
       else if (feature === this.#schema.eventTime) bytes += 30
+      // Not only at the end: a record that is far too large must not grow the batch past its bound.
+      if (bytes > limits.recordBytesMax && !isChecked) {
+        this.#checkExactSize(count)
+        isChecked = true
+      }
     }
-    if (bytes > limits.recordBytesMax) this.#checkExactSize(count)
   }
 
   /** @returns the size the value has as text, or a bound above it */
@@ -276,8 +281,11 @@ export class RecordPacker {
       const feature = this.#order[i]!
       const value = this.#values[feature.index]
       if (value === undefined || value === null) continue
-      const text = value instanceof Date ? value.toISOString() : String(value)
-      bytes += feature.nameBytes + Buffer.byteLength(text)
+      bytes += feature.nameBytes
+      // A value of any other type is refused for its type, when its turn comes.
+      if (typeof value === 'string') bytes += Buffer.byteLength(value)
+      else if (typeof value === 'number' || typeof value === 'bigint') bytes += String(value).length
+      else if (feature === this.#schema.eventTime) bytes += (value as Date).toISOString().length
     }
     if (bytes <= limits.recordBytesMax) return
     throw invalid(
