@@ -24,6 +24,12 @@ const NUMERIC = {
   features: { id: 'Integral', at: 'Fractional', s: 'String' },
 } as const
 
+let lastGroup = 0
+const newGroup = (store: Millrace): Promise<FeatureGroup<typeof VALUES>> =>
+  store.createFeatureGroup({ ...VALUES, name: `values-${++lastGroup}` }) as unknown as Promise<
+    FeatureGroup<typeof VALUES>
+  >
+
 async function idsOf(group: Pick<FeatureGroup, 'ids'>, includeSoftDeleted = false): Promise<string[]> {
   const ids: string[] = []
   for await (const id of group.ids({ includeSoftDeleted, pageSize: 3 })) ids.push(id)
@@ -302,17 +308,17 @@ describe('the size of a record', () => {
 })
 
 describe('puts', () => {
+  const shared = sharedStore()
+
   it('of one turn are applied in their order', async () => {
-    const store = await openStore()
-    const group = await store.createFeatureGroup(VALUES)
+    const group = await newGroup(shared.current)
     await Promise.all(Array.from({ length: 5000 }, (_, n) => group.put({ id: `id-${n % 50}`, at: AT, n })))
     const found = await group.getMany(Array.from({ length: 50 }, (_, i) => `id-${i}`))
     expect(found.map((record) => record?.n)).toEqual(Array.from({ length: 50 }, (_, i) => 4950 + i))
   })
 
   it('are visible when they are acknowledged, and a hard delete sees those made before it', async () => {
-    const store = await openStore()
-    const group = await store.createFeatureGroup(VALUES)
+    const group = await newGroup(shared.current)
     for (let n = 0; n < 50; n++) {
       const first = group.put({ id: 'a', at: '2026-03-01T12:00:01Z', n })
       const refused = group.delete('a', AT, { mode: 'hard' })
@@ -325,8 +331,7 @@ describe('puts', () => {
   })
 
   it('that are refused do not harm those of the same turn', async () => {
-    const store = await openStore()
-    const group = await store.createFeatureGroup(VALUES)
+    const group = await newGroup(shared.current)
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, (_, n) => group.put({ id: n % 2 === 0 ? `id-${n}` : '', at: AT, n })),
     )
@@ -513,9 +518,11 @@ describe('listing', () => {
 })
 
 describe('a delete', () => {
+  const shared = sharedStore()
+
   it('refuses another mode, and an event time that is none', async () => {
-    const store = await openStore()
-    const group = await store.createFeatureGroup(VALUES)
+    const store = shared.current
+    const group = await newGroup(store)
     await expect(group.delete('a', AT, { mode: 'SoftDelete' as 'soft' })).rejects.toThrow(
       'mode: expected "soft" or "hard", found "SoftDelete"',
     )
@@ -527,17 +534,17 @@ describe('a delete', () => {
       await expect(group.delete('x'.repeat(2049), AT, { mode })).rejects.toThrow('at most 2048 bytes')
     }
     await store.flush()
-    expect(await offlineRows(store.directory)).toEqual([])
+    expect(await rowsOf(store, group.name)).toEqual([])
   })
 
   it('takes a Date, as a put does', async () => {
-    const store = await openStore()
-    const group = await store.createFeatureGroup(VALUES)
+    const store = shared.current
+    const group = await newGroup(store)
     await group.put({ id: 'a', at: new Date(AT) })
     await group.delete('a', new Date('2026-03-01T12:00:01Z'))
     expect(await group.get('a')).toBeUndefined()
     await store.flush()
-    expect((await rowsOf(store, 'values')).map((row) => row['at']).sort()).toEqual([
+    expect((await rowsOf(store, group.name)).map((row) => row['at']).sort()).toEqual([
       '2026-03-01T12:00:00.000Z',
       '2026-03-01T12:00:01.000Z',
     ])

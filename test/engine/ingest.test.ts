@@ -425,8 +425,10 @@ describe('a row that is refused', () => {
 })
 
 describe('progress', () => {
+  const shared = sharedStore()
+
   it('is told now and then, never falls, and ends with the report', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     const seen: IngestProgress[] = []
     const report = await group.ingest(readings(60_000), { onProgress: (progress) => seen.push(progress) })
@@ -442,8 +444,10 @@ describe('progress', () => {
 })
 
 describe('an aborted ingestion', () => {
+  const shared = sharedStore()
+
   it('keeps what it accepted, says so, and can be resumed to the row', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     const controller = new AbortController()
     let pulled = 0
@@ -467,7 +471,7 @@ describe('an aborted ingestion', () => {
   })
 
   it('that was aborted before it began takes at most a batch', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     const report = await group.ingest(readings(200_000), { signal: AbortSignal.abort() })
     expect(report.isAborted).toBe(true)
@@ -476,8 +480,10 @@ describe('an aborted ingestion', () => {
 })
 
 describe('a source', () => {
+  const shared = sharedStore()
+
   it('skips exactly the rows that are durable, and no others', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     const source = { id: 'file.csv' }
     expect(await group.ingestPosition('file.csv')).toBe(0)
@@ -499,7 +505,7 @@ describe('a source', () => {
   })
 
   it('counts rows that are refused, so that positions stay those of the input', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     const rows: unknown[] = readings(50)
     rows[10] = { id: '' }
@@ -526,7 +532,7 @@ describe('a source', () => {
   })
 
   it('is refused if rows before its first one are missing', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     await group.ingest(readings(10), { source: { id: 's' } })
     await expect(group.ingest(readings(5, 12), { source: { id: 's', firstRow: 12 } })).rejects.toMatchObject({
@@ -537,7 +543,7 @@ describe('a source', () => {
   })
 
   it('is refused with a first row that is none', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     for (const firstRow of [-1, 1.5, Number.NaN]) {
       await expect(group.ingest(readings(5), { source: { id: 's', firstRow } })).rejects.toThrow(
@@ -548,7 +554,7 @@ describe('a source', () => {
   })
 
   it('that two ingestions use at once ends one of them, and every row is there once', async () => {
-    const store = await openStore()
+    const store = shared.current
     const group = await newGroup(store)
     const rows = readings(30_000)
     const outcomes = await Promise.allSettled(
@@ -571,7 +577,7 @@ describe('a source', () => {
   })
 
   it('belongs to its feature group: another one starts the same source from the beginning', async () => {
-    const store = await openStore()
+    const store = shared.current
     const one = await newGroup(store)
     const two = await newGroup(store)
     await one.ingest(readings(10), { source: { id: 's' } })

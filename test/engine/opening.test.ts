@@ -2,9 +2,19 @@
  * What opening refuses: each time with a message that says what was found and what to do, before anything is
  * written, and without keeping the directory from those who may open it.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { FeatureGroupDefinition, MillraceOptions } from '../../src/index.ts'
 import { Millrace } from '../../src/index.ts'
 import { catalogFile, manifestFile, storeFile } from '../../src/io/paths.ts'
@@ -30,13 +40,12 @@ function snapshot(directory: string): Map<string, string> {
   )
 }
 
-async function closedStore(): Promise<string> {
-  const directory = temporaryDirectory()
-  const store = await openStore({}, directory)
+/** A store with one record, closed. */
+async function makeStore(directory: string): Promise<void> {
+  const store = await Millrace.open(directory, SMALL)
   const group = await store.createFeatureGroup(TRIPS)
   await group.put({ id: 'a', at: '2026-03-01T12:00:00Z' })
   await store.close()
-  return directory
 }
 
 describe('a store that is open', () => {
@@ -75,7 +84,8 @@ describe('a store that is open', () => {
 
 describe('a store with another number of shards', () => {
   it('is refused with the option to use, and opens without the option', async () => {
-    const directory = await closedStore()
+    const directory = temporaryDirectory()
+    await makeStore(directory)
     const before = snapshot(directory)
     await expect(Millrace.open(directory, { ...SMALL, shards: 3 })).rejects.toMatchObject({
       code: 'INCOMPATIBLE_STORE',
@@ -89,6 +99,20 @@ describe('a store with another number of shards', () => {
 })
 
 describe('a directory that is not a store of this version', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+  const paths = [storeFile(directory), catalogFile(directory), manifestFile(directory)]
+  let intact: Buffer[] = []
+  beforeAll(async () => {
+    await makeStore(directory)
+    intact = paths.map((path) => readFileSync(path))
+  })
+  afterEach(() => {
+    paths.forEach((path, i) => {
+      writeFileSync(path, intact[i]!)
+    })
+  })
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
   const changeIdentity = (directory: string, changes: object): void => {
     const path = storeFile(directory)
     writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...changes }))
@@ -138,9 +162,6 @@ describe('a directory that is not a store of this version', () => {
       /manifest\.log is damaged at offset 0/,
     ],
   ])('is refused: %s', async (_, damage, code, message) => {
-    const directory = await closedStore()
-    const paths = [storeFile(directory), catalogFile(directory), manifestFile(directory)]
-    const intact = paths.map((path) => readFileSync(path))
     damage(directory)
     const before = snapshot(directory)
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -150,25 +171,26 @@ describe('a directory that is not a store of this version', () => {
       })
       expect(snapshot(directory)).toEqual(before)
     }
-    paths.forEach((path, i) => {
-      writeFileSync(path, intact[i]!)
-    })
-    const store = await openStore({}, directory)
+  })
+
+  it('can be opened when the damage is undone, for a refusal keeps nothing locked', async () => {
+    const store = await Millrace.open(directory, SMALL)
     expect(await store.featureGroup('trips').get('a')).toEqual({ id: 'a', at: '2026-03-01T12:00:00Z' })
+    await store.close()
   })
 
   it('is refused if it holds files of something else, and is left as it is', async () => {
-    const directory = temporaryDirectory()
-    mkdirSync(join(directory, 'photos'))
-    writeFileSync(join(directory, 'letter.txt'), 'Dear')
-    const before = snapshot(directory)
-    await expect(Millrace.open(directory, SMALL)).rejects.toMatchObject({
+    const other = temporaryDirectory()
+    mkdirSync(join(other, 'photos'))
+    writeFileSync(join(other, 'letter.txt'), 'Dear')
+    const before = snapshot(other)
+    await expect(Millrace.open(other, SMALL)).rejects.toMatchObject({
       code: 'INCOMPATIBLE_STORE',
       message: expect.stringMatching(
         /not a Millrace store.*letter\.txt, photos.*choose an empty or new directory/,
       ),
     })
-    expect(snapshot(directory)).toEqual(before)
+    expect(snapshot(other)).toEqual(before)
   })
 
   it('is refused if it is a file', async () => {
@@ -179,9 +201,9 @@ describe('a directory that is not a store of this version', () => {
   })
 
   it('is made if it does not exist yet, with all directories above it', async () => {
-    const directory = join(temporaryDirectory(), 'a', 'b', 'c')
-    await openStore({}, directory)
-    expect(readdirSync(directory)).toContain('millrace.json')
+    const path = join(temporaryDirectory(), 'a', 'b', 'c')
+    await openStore({}, path)
+    expect(readdirSync(path)).toContain('millrace.json')
   })
 })
 
