@@ -6,7 +6,7 @@ export default defineConfig({
     // Forks, not threads: a native add-on inside a worker thread of the test runner can hang the whole run.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 })
