@@ -19,7 +19,7 @@ function onSmallDisk(mebibytes: number, script: string, ...parameters: string[])
   return execFileSync('unshare', shell, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 50_000,
+    timeout: 180_000,
   })
 }
 
