@@ -27,7 +27,7 @@ const schema = compileSchema({
   offlineDirectory: '',
 })
 const origin = { featureGroup: 1, sourceLow: 0, sourceHigh: 0, sourceFrom: 0, sourceUpTo: 0 }
-const operation = { operation: 1, targets: 3, invocationMs: 1 }
+const operation = { operation: 1, targets: 3, invocationUs: 1, ttlSeconds: 0 }
 
 export interface StageResult {
   readonly stage: string

@@ -24,6 +24,7 @@ export {
   type ListOptions,
   type PutOptions,
   type RecordPage,
+  type WriteOptions,
 } from './engine/feature-group.ts'
 export type { FeatureGroupDescription } from './engine/group-model.ts'
 export type { IngestOptions, IngestProgress, IngestReport, RowError } from './engine/ingest.ts'
