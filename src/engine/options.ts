@@ -46,6 +46,11 @@ export interface MillraceOptions {
     /** Bound on the logs of all shards. Default 1 GiB; at least four segments a shard. */
     readonly bytes?: number
   }
+  /**
+   * False (default): what AWS refuses is refused here. True: collection features and an offline store on every tier,
+   * updates in part on every tier, larger batches.
+   */
+  readonly extensions?: boolean
   /** Where offline files go, below `DIR/offline/`, and what ARNs say. The defaults suit a store of your own. */
   readonly location?: {
     readonly bucket?: string
@@ -67,6 +72,7 @@ export interface ResolvedOptions {
   readonly encoderThreads: number
   readonly segmentBytes: number
   readonly logBytes: number
+  readonly hasExtensions: boolean
   readonly location: { bucket: string; prefix: string; accountId: string; region: string }
 }
 
@@ -79,6 +85,7 @@ const OPTION_NAMES = [
   'flush',
   'parquet',
   'log',
+  'extensions',
   'location',
 ]
 /** The options that are objects themselves. */
@@ -143,6 +150,7 @@ export function resolveOptions(options: MillraceOptions): ResolvedOptions {
       least: segmentBytes * 4,
       most: Number.MAX_SAFE_INTEGER,
     }),
+    hasExtensions: flag('extensions', options.extensions, false),
     location: {
       bucket: plainName('location.bucket', location.bucket ?? 'millrace'),
       prefix: (location.prefix ?? '')
@@ -170,6 +178,12 @@ function plainName(option: string, value: string): string {
   throw invalid(
     `${option}: expected a plain name without "/" that does not start with ".", found ${show(value)}`,
   )
+}
+
+function flag(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault
+  if (typeof value === 'boolean') return value
+  throw invalid(`${name}: expected true or false, found ${show(value)}`)
 }
 
 const show = (value: unknown): string => (typeof value === 'string' ? quote(value) : String(value))

@@ -15,14 +15,19 @@ import { compareInstants } from '../core/event-time.ts'
 import type { PendingWrite } from './commit-queue.ts'
 import type { OnlineSide } from './online-side.ts'
 import { hasSource, type Sources } from './sources.ts'
+import type { Stamps } from './stamps.ts'
 
 export interface AdmissionInputs {
   readonly sources: Sources
   readonly online: OnlineSide
+  readonly stamps: Stamps
 }
 
 /** Settles the writes that must not be logged, and returns the others. */
-export function admit(taken: readonly PendingWrite[], { sources, online }: AdmissionInputs): PendingWrite[] {
+export function admit(
+  taken: readonly PendingWrite[],
+  { sources, online, stamps }: AdmissionInputs,
+): PendingWrite[] {
   const tentative = new Map<string, number>()
   return taken.filter((write) => {
     let refusal: MillraceError | undefined
@@ -35,6 +40,7 @@ export function admit(taken: readonly PendingWrite[], { sources, online }: Admis
       if (refusal === undefined) tentative.set(key, header.sourceUpTo)
     }
     if (refusal !== undefined) write.settle(refusal)
+    else stamps.order(write)
     return refusal === undefined
   })
 }

@@ -45,11 +45,18 @@ export interface PartSummary extends SealedHour {
   readonly latestSeconds: number
   readonly firstLsn: number
   readonly lastLsn: number
+  /** The greatest invocation time of the rows, microseconds. */
+  readonly lastInvocationUs: number
+}
+
+/** An hour whose columns are wanted, and the write time of its file. */
+export interface FileHour extends SealedHour {
+  readonly writeTimeUs: number
 }
 
 export interface PendingSeal {
   readonly round: number
-  readonly writeTimeMs: number
+  readonly writeTimeUs: number
   readonly parts: readonly PartSummary[]
 }
 
@@ -58,6 +65,8 @@ export interface RecoveryReport {
   readonly tornBytes: number
   /** Highest round the log knows of; 0 without one. */
   readonly roundMax: number
+  /** Of any row in the log, microseconds; 0 without one. */
+  readonly lastInvocationUs: number
   /** Sealed but not published before the store was last closed or killed. */
   readonly pending: readonly PendingSeal[]
 }
@@ -104,11 +113,13 @@ export type ShardRequest =
       groups: FeatureGroupModel[]
       published: PublishedHours
       publishedLsn: number
+      /** Rows in files have invocation times up to here, microseconds. */
+      lastInvocationUs: number
     }
   /** transfer: buffer */
   | { type: 'write'; buffer: ArrayBuffer; bytes: number }
-  /** One row: a hard delete that is refused unless it is later than the record. transfer: buffer */
-  | { type: 'hardDelete'; buffer: ArrayBuffer; bytes: number }
+  /** One row whose condition the shard checks first: a hard delete or an update. transfer: buffer */
+  | { type: 'conditional'; buffer: ArrayBuffer; bytes: number }
   | { type: 'get'; featureGroup: number; keys: ArrayBuffer; count: number }
   | {
       type: 'list'
@@ -124,7 +135,7 @@ export type ShardRequest =
   | { type: 'hours'; wanted: 'due' }
   | { type: 'hours'; wanted: 'all'; featureGroup: number | undefined; upToLsn: number | undefined }
   | { type: 'seal'; seal: Seal }
-  | { type: 'columns'; round: number; hours: readonly SealedHour[] }
+  | { type: 'columns'; round: number; hours: readonly FileHour[] }
   | { type: 'published'; round: number; hours: readonly SealedHour[] }
   /** Answered when everything logged before is merged and durable in the online partition. */
   | { type: 'flushOnline' }
@@ -137,7 +148,7 @@ export interface ShardReplies {
   open: RecoveryReport
   /** Buffers of rows that are gone, for the next batches. */
   write: ArrayBuffer[]
-  hardDelete: ArrayBuffer[]
+  conditional: ArrayBuffer[]
   /** Per key: u32 length, 0 if absent, then the value part. */
   get: ArrayBuffer
   list: ListPage

@@ -19,6 +19,7 @@ import { readRecords } from './reads.ts'
 import { replayLog } from './recovery.ts'
 import { Shard } from './shard.ts'
 import { Sources } from './sources.ts'
+import { Stamps } from './stamps.ts'
 
 const WATCH_MS = 500
 const REMOVE_RECORDS = 2000
@@ -58,8 +59,8 @@ export class ShardHost {
     }
     switch (request.type) {
       case 'write':
-      case 'hardDelete': {
-        const refusal = await shard.write(request.buffer, request.bytes, request.type === 'hardDelete')
+      case 'conditional': {
+        const refusal = await shard.write(request.buffer, request.bytes, request.type === 'conditional')
         if (refusal !== undefined) throw refusal
         return this.#chunks.takeSpare(SPARE_BUFFERS_PER_REPLY)
       }
@@ -129,10 +130,13 @@ export class ShardHost {
     }
     const offline = new OfflineSide(chunks, config, this.#clock)
     const sources = this.#sources
+    const stamps = new Stamps()
+    stamps.observe(request.lastInvocationUs)
     const recovery = replayLog({
       log,
       stores: { chunks, online, offline },
       sources,
+      stamps,
       published: request.published,
       tornBytes: report.tornBytes,
       nowMs: this.#clock.monotonicMs(),
@@ -147,6 +151,7 @@ export class ShardHost {
       online,
       offline,
       sources,
+      stamps,
       schemas: this.#schemas,
     })
     this.#shard = shard

@@ -24,6 +24,7 @@ import type { OfflineSide } from './offline-side.ts'
 import type { OnlineSide } from './online-side.ts'
 import type {
   ColumnsReply,
+  FileHour,
   PartSummary,
   Pressure,
   ShardConfig,
@@ -33,6 +34,7 @@ import type {
   TimedStage,
 } from './protocol.ts'
 import type { Sources } from './sources.ts'
+import type { Stamps } from './stamps.ts'
 
 export interface ShardParts {
   readonly config: ShardConfig
@@ -42,6 +44,7 @@ export interface ShardParts {
   readonly online: OnlineSide
   readonly offline: OfflineSide
   readonly sources: Sources
+  readonly stamps: Stamps
   /** Schemas of the feature groups, kept up to date by the owner. */
   readonly schemas: ReadonlyMap<number, RecordSchema>
 }
@@ -97,7 +100,7 @@ export class Shard {
     return offline.seal(own)
   }
 
-  columns(round: number, hours: readonly SealedHour[]): Promise<ColumnsReply> {
+  columns(round: number, hours: readonly FileHour[]): Promise<ColumnsReply> {
     const { schemas, offline } = this.#parts
     return offline.columns(
       round,
