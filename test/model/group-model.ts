@@ -219,6 +219,24 @@ export class GroupModel {
       .map(([id]) => id)
   }
 
+  /** All offline rows, markers of expiries included, where none of these is optional. */
+  offlineTexts(): string[] {
+    return [...this.histories.values()].flatMap(({ rows, markers }) => [
+      ...rows.map(({ text }) => text),
+      ...markers.map(({ row }) => row.text),
+    ])
+  }
+
+  /** The offline row of a put. */
+  textOfPut(record: PlainRow): string {
+    return this.#row(this.#idOf(record), instantOf(this.#eventTimeOf(record)!), record, false).text
+  }
+
+  /** The offline row of a delete. */
+  textOfDelete(id: string, eventTime: string | number): string {
+    return this.#markerRow(id, instantOf(eventTime), eventTime).text
+  }
+
   /** The offline row that the online record of an id would have. */
   onlineRowText(id: string): string | undefined {
     const { slot } = this.#find(id)

@@ -1,13 +1,7 @@
 /** The models of all feature groups of a store, and what they say about each operation and its result. */
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
-import {
-  CLOCK_GROUP,
-  clockRow,
-  type Operation,
-  type Reading,
-  type Result,
-} from '../fixtures/store-operations.ts'
+import type { Operation, Reading, Result } from '../fixtures/store-operations.ts'
 import { GroupModel, type Outcome } from './group-model.ts'
 import { MODEL_GROUPS, START_MS } from './model-groups.ts'
 
@@ -35,35 +29,49 @@ export class ModelRun {
   check(operation: Operation, result: Result): void {
     switch (operation.type) {
       case 'put':
-        return outcomeIs(result, this.#group(operation).put(operation.record, operation.options))
+        outcomeIs(result, this.#group(operation).put(operation.record, operation.options))
+        break
       case 'puts':
-        return this.#checkPuts(operation, result)
+        this.#checkPuts(operation, result)
+        break
       case 'ingest':
-        return this.#checkIngest(operation, result)
-      case 'update':
-        return outcomeIs(
-          result,
-          this.#group(operation).update(operation.id, operation.changes, operation.options),
-        )
+        this.#checkIngest(operation, result)
+        break
+      case 'update': {
+        const { id, changes, options } = operation
+        outcomeIs(result, this.#group(operation).update(id, changes, options))
+        break
+      }
       case 'delete': {
         const { id, eventTime, options } = operation
-        return outcomeIs(result, this.#group(operation).delete(id, eventTime, { mode: 'soft', ...options }))
+        outcomeIs(result, this.#group(operation).delete(id, eventTime, { mode: 'soft', ...options }))
+        break
       }
       case 'get':
-        return this.#checkGet(operation, result)
+        this.#checkGet(operation, result)
+        break
       case 'read':
-        return this.#checkRead(operation, result)
+        this.#checkRead(operation, result)
+        break
       case 'clock':
-        return this.#checkClock(operation, result)
+        this.#checkClock(operation, result)
+        break
       case 'expire':
-        return this.#checkSweep(result)
+        this.#checkSweep(result)
+        break
       case 'flush':
-        return outcomeIs(result, 'accepted')
-      case 'reopen':
         outcomeIs(result, 'accepted')
-        this.#count(`reopened ${operation.isFlushing ? 'after a flush' : 'without a flush'}`)
-        if (operation.isFlushing) expect(valueOf(result), 'records replayed after a flush').toBe(0)
+        break
+      case 'reopen':
+        this.#checkReopening(operation, result)
+        break
     }
+  }
+
+  #checkReopening({ isFlushing }: Operation & { type: 'reopen' }, result: Result): void {
+    const replayed = answerOf(result)
+    if (isFlushing) expect(replayed, 'records replayed after a flush').toBe(0)
+    this.#count(`reopened ${isFlushing ? 'after a flush' : 'without a flush'}`)
   }
 
   #group({ group }: { readonly group: string }): GroupModel {
@@ -72,7 +80,7 @@ export class ModelRun {
 
   #checkPuts(operation: Operation & { type: 'puts' }, result: Result): void {
     const outcomes = operation.rows.map((row) => this.#group(operation).put(row, operation.options))
-    expect((valueOf(result) as Result[]).map(({ outcome }) => outcome)).toEqual(outcomes)
+    expect((answerOf(result) as Result[]).map(({ outcome }) => outcome)).toEqual(outcomes)
     this.#count('puts at once')
   }
 
@@ -87,15 +95,21 @@ export class ModelRun {
 
   #checkGet(operation: Operation & { type: 'get' }, result: Result): void {
     const group = this.#group(operation)
-    if (!group.hasOnline) return outcomeIs(result, 'INVALID_ARGUMENT')
-    isSame(`record of ${operation.id}`, recordText(valueOf(result)), recordText(group.get(operation.id)))
+    if (!group.hasOnline) {
+      outcomeIs(result, 'INVALID_ARGUMENT')
+      return
+    }
+    isSame(`record of ${operation.id}`, recordText(answerOf(result)), recordText(group.get(operation.id)))
   }
 
   #checkRead(operation: Operation & { type: 'read' }, result: Result): void {
     const group = this.#group(operation)
     const { ids, pageSize, includeSoftDeleted } = operation
-    if (!group.hasOnline) return outcomeIs(result, 'INVALID_ARGUMENT')
-    const { records, pages } = valueOf(result) as Reading
+    if (!group.hasOnline) {
+      outcomeIs(result, 'INVALID_ARGUMENT')
+      return
+    }
+    const { records, pages } = answerOf(result) as Reading
     ids.forEach((id, i) => {
       isSame(`record of ${id}`, recordText(records[i]), recordText(group.get(id)))
     })
@@ -108,7 +122,8 @@ export class ModelRun {
     this.#count(pages.length > 1 ? 'listing of several pages' : 'listing of one page')
   }
 
-  #checkClock({ nowMs, isSweeping, n }: Operation & { type: 'clock' }, result: Result): void {
+  #checkClock(operation: Operation & { type: 'clock' }, result: Result): void {
+    const { nowMs, isSweeping, row } = operation
     const groups = [...this.groups.values()]
     const isBack = nowMs < this.nowMs
     this.#count(isBack ? 'clock back' : 'clock forward')
@@ -118,7 +133,7 @@ export class ModelRun {
       this.highestMs = nowMs
       for (const group of groups) group.setNow(nowMs)
     }
-    if (!isBack) this.groups.get(CLOCK_GROUP)!.put(clockRow(nowMs, n), {})
+    if (!isBack) this.#group(operation).put(row, {})
     if (isSweeping) this.#checkSweep(result)
     else outcomeIs(result, 'accepted')
   }
@@ -126,7 +141,7 @@ export class ModelRun {
   #checkSweep(result: Result): void {
     const most = [...this.groups.values()].reduce((sum, group) => sum + group.sweep(), 0)
     // The store sweeps by itself too.
-    expect(valueOf(result), 'records swept').toBeLessThanOrEqual(most)
+    expect(answerOf(result), 'records swept').toBeLessThanOrEqual(most)
   }
 }
 
@@ -137,7 +152,7 @@ function outcomeIs(result: Result, expected: Outcome): void {
   if (result.outcome !== expected) expect(outcomeOf(result)).toBe(expected)
 }
 
-function valueOf(result: Result): unknown {
+function answerOf(result: Result): unknown {
   if (result.outcome !== 'accepted') expect(outcomeOf(result)).toBe('accepted')
   return 'value' in result ? result.value : undefined
 }

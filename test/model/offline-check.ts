@@ -3,7 +3,6 @@ import { expect } from 'vitest'
 import { hourOfFile, parquetFiles, queryOffline } from '../fixtures/offline-rows.ts'
 import { type GroupModel, rowText } from './group-model.ts'
 import { type Instant, instantOf } from './instants.ts'
-import type { ModelRun } from './model-run.ts'
 
 interface FileRow {
   readonly text: string
@@ -15,18 +14,24 @@ interface FileRow {
   readonly writeUs: bigint
 }
 
+export interface OfflineCheck {
+  readonly directory: string
+  /** The latest that the clock has shown. */
+  readonly highestMs: number
+  /** Called with the name of each thing that is found right. */
+  readonly count?: (what: string) => void
+}
+
 /** Call after everything expired was swept and everything was flushed. */
 export async function checkOffline(
-  run: ModelRun,
-  directory: string,
-  count: (branch: string) => void,
+  groups: ReadonlyMap<string, GroupModel>,
+  { directory, highestMs, count = () => {} }: OfflineCheck,
 ): Promise<void> {
-  const rows = await fileRows(run, directory)
-  for (const [name, group] of run.groups) {
-    const found = rows.get(name) ?? []
-    const byId = Map.groupBy(found, ({ id }) => id)
+  const rows = await fileRows(groups, directory)
+  for (const [name, group] of groups) {
+    const byId = Map.groupBy(rows.get(name) ?? [], ({ id }) => id)
     for (const id of new Set([...byId.keys(), ...group.histories.keys()])) {
-      checkId({ run, group, id, rows: byId.get(id) ?? [], count, where: `group ${name}, id ${id}` })
+      checkId({ highestMs, group, id, rows: byId.get(id) ?? [], count, where: `group ${name}, id ${id}` })
     }
   }
   const byFile = Map.groupBy([...rows.values()].flat(), ({ file }) => file)
@@ -37,7 +42,7 @@ export async function checkOffline(
 }
 
 interface IdCheck {
-  readonly run: ModelRun
+  readonly highestMs: number
   readonly group: GroupModel
   readonly id: string
   readonly rows: readonly FileRow[]
@@ -45,7 +50,7 @@ interface IdCheck {
   readonly where: string
 }
 
-function checkId({ run, group, id, rows, count, where }: IdCheck): void {
+function checkId({ highestMs, group, id, rows, count, where }: IdCheck): void {
   const ordered = rows.toSorted((a, b) => (a.invocationUs < b.invocationUs ? -1 : 1))
   const history = group.histories.get(id)
   expect(history, `${where}: rows of an id that was never written`).toBeDefined()
@@ -53,7 +58,7 @@ function checkId({ run, group, id, rows, count, where }: IdCheck): void {
   if (typeof expected === 'string') {
     throw new Error(`${where}: the rows are not those accepted, in that order: ${expected}`)
   }
-  const ceilingUs = BigInt(run.highestMs) * 1000n + 1_000_000n
+  const ceilingUs = BigInt(highestMs) * 1000n + 1_000_000n
   ordered.forEach(({ invocationUs, writeUs, text }, i) => {
     const row = `${where}, row ${i} ${text.slice(0, 200)}`
     const before = ordered[i - 1]
@@ -64,13 +69,16 @@ function checkId({ run, group, id, rows, count, where }: IdCheck): void {
     expect(invocationUs <= ceilingUs, `${row}: stamped by the clock`).toBe(true)
     expect(writeUs >= invocationUs, `${row}: written after it came (R-455)`).toBe(true)
   })
-  if (group.hasOnline) checkSnapshot({ run, group, id, rows: ordered, count, where })
+  if (group.hasOnline) checkSnapshot({ highestMs, group, id, rows: ordered, count, where })
 }
 
 /** Per id the row with the greatest event time, of these the one stamped last; nothing if it is a marker (R-475). */
 function checkSnapshot({ group, id, rows, count, where }: IdCheck): void {
   const { recordIdentifier, eventTime } = group.definition
-  if (group.disagreeing.has(id) || recordIdentifier === eventTime) return count('snapshot not comparable')
+  if (group.disagreeing.has(id) || recordIdentifier === eventTime) {
+    count('snapshot not comparable')
+    return
+  }
   const latest = rows.reduce<FileRow | undefined>(
     (best, row) => (best === undefined || row.instant >= best.instant ? row : best),
     undefined,
@@ -82,7 +90,10 @@ function checkSnapshot({ group, id, rows, count, where }: IdCheck): void {
 }
 
 /** By feature group. The names of event-time and id columns tell groups' types apart, so one query reads all. */
-async function fileRows(run: ModelRun, directory: string): Promise<Map<string, FileRow[]>> {
+async function fileRows(
+  groups: ReadonlyMap<string, GroupModel>,
+  directory: string,
+): Promise<Map<string, FileRow[]>> {
   const byGroup = new Map<string, FileRow[]>()
   if (parquetFiles(directory).length === 0) return byGroup
   const rows = await queryOffline(
@@ -92,7 +103,7 @@ async function fileRows(run: ModelRun, directory: string): Promise<Map<string, F
   for (const row of rows) {
     const file = String(row['filename'])
     const name = /offline-store\/(.+)-\d+\/data\//.exec(file)![1]!
-    const { definition } = run.groups.get(name)!
+    const { definition } = groups.get(name)!
     const values = Object.keys(definition.features).map((feature) => row[feature])
     const fileRow = {
       text: rowText(hourOfFile(file), values, row['is_deleted']),

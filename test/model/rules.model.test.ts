@@ -10,7 +10,7 @@ import { expect, it } from 'vitest'
 import { StoreProcess } from '../fixtures/store-process.ts'
 import { temporaryDirectory } from '../fixtures/temporary-directory.ts'
 import { Coverage, EXPECTED_BRANCHES } from './coverage.ts'
-import { MODEL_GROUPS } from './model-groups.ts'
+import { MODEL_GROUPS, START_MS } from './model-groups.ts'
 import { ModelRun } from './model-run.ts'
 import { checkOffline } from './offline-check.ts'
 import { isContinuousIntegration, KEPT, PATH, SEED, STEPS } from './settings.ts'
@@ -144,6 +144,7 @@ async function play(list: readonly Step[], stage: Stage): Promise<void> {
     if (replayedRecords > 0) coverage.count('replayed records')
   }
   await open()
+  await perform(run, host.process, [clockAtStart])
   for (const batch of batches(list)) {
     if (batch === 'kill') {
       await restart(host)
@@ -151,17 +152,33 @@ async function play(list: readonly Step[], stage: Stage): Promise<void> {
       coverage.count('killed')
       continue
     }
-    const operations = batch.map(({ operation }) => operation)
-    const results = await host.process.call('operations', { operations })
-    batch.forEach(({ operation, position }, i) => {
-      try {
-        run.check(operation, results[i]!)
-      } catch (thrown) {
-        throw new Error(`step ${position}, ${operation.type}: ${(thrown as Error).message}`)
-      }
-    })
+    await perform(run, host.process, batch)
   }
   await finish(run, stage)
+}
+
+/** So that invocation times begin where the clock does. */
+const clockAtStart: OperationStep = {
+  type: 'operation',
+  position: -1,
+  operation: {
+    type: 'clock',
+    group: 'history',
+    nowMs: START_MS,
+    isSweeping: false,
+    row: { id: 'clock', at: new Date(START_MS).toISOString(), n: 0 },
+  },
+}
+
+async function perform(run: ModelRun, process: StoreProcess, steps: readonly OperationStep[]): Promise<void> {
+  const results = await process.call('operations', { operations: steps.map(({ operation }) => operation) })
+  steps.forEach(({ operation, position }, i) => {
+    try {
+      run.check(operation, results[i]!)
+    } catch (thrown) {
+      throw new Error(`step ${position}, ${operation.type}: ${(thrown as Error).message}`)
+    }
+  })
 }
 
 /** Everything at once: all ids of all groups, all files, and a listing after the last reopening. */
@@ -184,7 +201,7 @@ async function finish(run: ModelRun, { host: { process }, directory, coverage }:
   for (const [i, operation] of operations.entries()) run.check(operation, results[i]!)
   const statistics = await process.call('statistics', {})
   await process.call('close', { options: {} })
-  await checkOffline(run, directory, (branch) => coverage.count(branch))
+  await checkOffline(run.groups, { directory, highestMs: run.highestMs, count: coverage.count })
   if (statistics.shards.some(({ timings }) => timings.merge > 0)) coverage.count('merged')
 }
 

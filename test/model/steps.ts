@@ -268,7 +268,9 @@ const clockDraft: fc.Arbitrary<Draft> = fc
       ({ baseMs, progress, numberOf }) => {
         const offsetsMs = CLOCK_OFFSETS_MS.filter((offsetMs) => offsetMs <= progress * WINDOW_MS)
         const offsetMs = offsetsMs[Math.max(0, offsetsMs.length - 1 - back)]!
-        return { type: 'clock', nowMs: baseMs + offsetMs, isSweeping, n: numberOf(0) }
+        const nowMs = baseMs + offsetMs
+        const row = { id: 'clock', at: new Date(nowMs).toISOString(), n: numberOf(0) }
+        return { type: 'clock', group: 'history', nowMs, isSweeping, row }
       },
   )
 
