@@ -1,0 +1,75 @@
+/** A stored version, back as the list of features that the API returns. */
+
+import { isSlotValid, slotsOffset, VALUE_SLOT_COUNT } from '../codec/row.ts'
+import {
+  exactTexts,
+  expiryNanos,
+  expirySeconds,
+  hasExpiry,
+  type Version,
+  versionDigits,
+  versionNanos,
+  versionSeconds,
+} from '../codec/version.ts'
+import { eventTimeText } from '../core/event-time.ts'
+import { type FeatureSchema, KIND_FRACTIONAL, KIND_INTEGRAL, type RecordSchema } from '../core/model.ts'
+import type { FeatureValue } from './data-plane-shapes.ts'
+
+/**
+ * @param features - those wanted, in the order of the definition (R-164, R-167)
+ * @returns those that have a value; numbers in the text they were sent with, or the shortest one if they were not text
+ */
+export function featureValuesOf(
+  schema: RecordSchema,
+  features: readonly FeatureSchema[],
+  id: string,
+  version: Version,
+): FeatureValue[] {
+  const { bytes, start } = version
+  const slotCount = bytes.readUInt16LE(start + VALUE_SLOT_COUNT)
+  const slots = start + slotsOffset(slotCount)
+  const texts = exactTexts(version)
+  const values: FeatureValue[] = []
+  for (const feature of features) {
+    const { name, slot, kind } = feature
+    if (feature === schema.identifier) {
+      values.push({ FeatureName: name, ValueAsString: id })
+      continue
+    }
+    if (slot < 0) {
+      values.push({ FeatureName: name, ValueAsString: eventTimeOf(version) })
+      continue
+    }
+    // Features added later than the record was written have no slot in it.
+    if (slot >= slotCount || !isSlotValid(bytes, start, slot)) continue
+    const at = slots + slot * 8
+    let text = texts?.get(slot)
+    if (text === undefined) {
+      if (kind === KIND_FRACTIONAL) text = String(bytes.readDoubleLE(at))
+      else if (kind === KIND_INTEGRAL) text = integerText(bytes, at)
+      else {
+        const from = start + bytes.readUInt32LE(at)
+        text = bytes.toString('utf8', from, from + bytes.readUInt32LE(at + 4))
+      }
+    }
+    values.push({ FeatureName: name, ValueAsString: text })
+  }
+  return values
+}
+
+/** When a version expires, as the API says it (R-401, OQ-26); undefined if it does not. */
+export function expiresAtOf(version: Version): string | undefined {
+  if (!hasExpiry(version)) return undefined
+  const nanos = expiryNanos(version)
+  const digits = nanos === 0 ? 0 : nanos % 1_000_000 === 0 ? 3 : nanos % 1000 === 0 ? 6 : 9
+  return eventTimeText(expirySeconds(version), nanos, digits)
+}
+
+const eventTimeOf = (version: Version): string =>
+  eventTimeText(versionSeconds(version), versionNanos(version), versionDigits(version))
+
+/** All 64 bits (f.1): a number where it is exact. */
+function integerText(bytes: Buffer, at: number): string {
+  const number = bytes.readInt32LE(at + 4) * 0x1_0000_0000 + bytes.readUInt32LE(at)
+  return String(Number.isSafeInteger(number) ? number : bytes.readBigInt64LE(at))
+}
