@@ -11,6 +11,7 @@ import {
   versionNanos,
   versionSeconds,
 } from '../codec/version.ts'
+import { invalid } from '../core/errors.ts'
 import { eventTimeText } from '../core/event-time.ts'
 import { type FeatureSchema, KIND_FRACTIONAL, KIND_INTEGRAL, type RecordSchema } from '../core/model.ts'
 import type { FeatureValue } from './data-plane-shapes.ts'
@@ -55,6 +56,27 @@ export function featureValuesOf(
     values.push({ FeatureName: name, ValueAsString: text })
   }
   return values
+}
+
+/**
+ * The features that a read asks for, in the order of the definition; all without names (R-165..R-168).
+ * @throws INVALID_ARGUMENT for a name that the group does not have
+ */
+export function selectFeatures(
+  schema: RecordSchema,
+  names: readonly string[] | undefined,
+): readonly FeatureSchema[] {
+  if (names === undefined) return schema.features
+  const unknown = names.find((name) => !schema.byName.has(name))
+  if (unknown !== undefined) {
+    const { name } = schema.group
+    throw invalid(`FeatureNames: feature [${unknown}] is not defined in feature group ${name}.`, {
+      featureGroup: name,
+      feature: unknown,
+    })
+  }
+  const wanted = new Set(names)
+  return schema.features.filter((feature) => wanted.has(feature.name))
 }
 
 /** When a version expires, as the API says it (R-401, OQ-26); undefined if it does not. */

@@ -16,6 +16,7 @@ import { openStore, type RecoverySummary, type StoreParts } from './open-store.t
 import { type MillraceOptions, resolveOptions } from './options.ts'
 import type { ShardClient } from './shard-client.ts'
 import { type StoreStatistics, summarise } from './statistics.ts'
+import type { StoreCore } from './store-core.ts'
 
 export class Millrace {
   readonly #parts: StoreParts
@@ -47,6 +48,22 @@ export class Millrace {
 
   get shards(): number {
     return this.#parts.identity.shards
+  }
+
+  /**
+   * What other faces built on the engine need of it.
+   * @internal
+   */
+  get core(): StoreCore {
+    return this.#parts.core
+  }
+
+  /**
+   * What ARNs say.
+   * @internal
+   */
+  get location(): { readonly accountId: string; readonly region: string } {
+    return this.#parts.options.location
   }
 
   get recovery(): RecoverySummary {
