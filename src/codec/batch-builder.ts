@@ -107,7 +107,6 @@ export class BatchBuilder {
     u32[(row + ROW_HASH_HIGH) >>> 2] = hashHigh
     u32[(row + ROW_HASH_LOW) >>> 2] = hashLow
     f64[(row + ROW_INVOCATION_US) >>> 3] = head.invocationUs
-    this.#lastInvocationUs = head.invocationUs
     const idStart = row + ROW_ID
     for (let i = 0; i < idBytes; i++) u8[idStart + i] = id[i]!
     for (let at = idStart + idBytes; at < value; at++) u8[at] = 0
@@ -156,7 +155,7 @@ export class BatchBuilder {
   setText(slot: number, text: string): number {
     this.#reserve(this.#tail + text.length * 3)
     const bytes = writeUtf8(this.#view.u8, this.#tail, text)
-    if (bytes >= 0) this.#placeString(slot, bytes)
+    if (bytes >= 0) this.placeTail(slot, bytes)
     return bytes
   }
 
@@ -168,7 +167,27 @@ export class BatchBuilder {
     const tail = this.#tail
     if (bytes <= 64) for (let i = 0; i < bytes; i++) u8[tail + i] = source[start + i]!
     else u8.set(source.subarray(start, end), tail)
-    this.#placeString(slot, bytes)
+    this.placeTail(slot, bytes)
+  }
+
+  /** Where the next string or collection of the current row goes, in the buffer that `reserveTail` gives. */
+  get tail(): number {
+    return this.#tail
+  }
+
+  /** Room for `bytes` at `tail`, of any alignment. @returns the buffer to write them to; valid until the next call */
+  reserveTail(bytes: number): Buffer {
+    this.#reserve(this.#tail + bytes)
+    return this.#view.u8
+  }
+
+  /** Makes the `bytes` that were written at `tail` the value of a slot. */
+  placeTail(slot: number, bytes: number): void {
+    this.#markValid(slot)
+    const word = (this.#slots + slot * 8) >>> 2
+    this.#view.u32[word] = this.#tail - this.#value
+    this.#view.u32[word + 1] = bytes
+    this.#tail += bytes
   }
 
   /** Keeps the text of a number whose text is not the shortest one. @param text - ASCII */
@@ -188,6 +207,7 @@ export class BatchBuilder {
     if (this.#texts.length > 0) end = this.#writeTexts(end)
     if (this.#ttlSeconds > 0 || (flags & FLAG_TOMBSTONE) !== 0) end = this.#writeExpiry(end)
     this.#view.u32[row >>> 2] = end - row
+    this.#lastInvocationUs = this.#view.f64[(row + ROW_INVOCATION_US) >>> 3]!
     this.#end = end
     this.recordCount++
     return end - row
@@ -218,6 +238,7 @@ export class BatchBuilder {
     this.#end = BATCH_HEADER_BYTES
     this.#tail = this.#end
     this.recordCount = 0
+    this.#lastInvocationUs = 0
     return { buffer, bytes, recordCount }
   }
 
@@ -266,14 +287,6 @@ export class BatchBuilder {
     const at = this.#value + VALUE_VALIDITY + (slot >>> 3)
     const { u8 } = this.#view
     u8[at] = u8[at]! | (1 << (slot & 7))
-  }
-
-  #placeString(slot: number, bytes: number): void {
-    this.#markValid(slot)
-    const word = (this.#slots + slot * 8) >>> 2
-    this.#view.u32[word] = this.#tail - this.#value
-    this.#view.u32[word + 1] = bytes
-    this.#tail += bytes
   }
 
   #reserve(end: number): void {

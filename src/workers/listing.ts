@@ -4,8 +4,9 @@
  */
 import { isLongKey, KEY_ID, LONG_ID_BYTES, writeOnlineKey } from '../codec/online-key.ts'
 import { ROW_HASH_HIGH, ROW_HASH_LOW, ROW_ID, rowIdBytes } from '../codec/row.ts'
+import { isTombstone } from '../codec/version.ts'
 import type { Memtable } from '../stores/memtable.ts'
-import { isTombstone, type OnlineSide } from './online-side.ts'
+import type { OnlineSide } from './online-side.ts'
 import type { ListPage } from './protocol.ts'
 
 interface Candidate {
@@ -21,7 +22,7 @@ export interface ListRequest {
   readonly includeTombstones: boolean
 }
 
-export function listPage(online: OnlineSide, request: ListRequest): ListPage {
+export function listPage(online: OnlineSide, request: ListRequest, nowUs: number): ListPage {
   const after = request.after === undefined ? undefined : Buffer.from(request.after)
   const sources = [online.active, online.frozen].flatMap((memtable) =>
     memtable === undefined ? [] : [memtableCandidates(memtable, request.featureGroup, after)],
@@ -37,7 +38,7 @@ export function listPage(online: OnlineSide, request: ListRequest): ListPage {
       start: 0,
       bytes: id.length,
     }
-    const value = online.lookup(request.featureGroup, place)
+    const value = online.lookup(request.featureGroup, place, nowUs)
     if (value === undefined || (!request.includeTombstones && isTombstone(value))) continue
     // Only now, when a record that is listed follows, there is a next page.
     if (ids.length === request.limit) return { ids, next: last }

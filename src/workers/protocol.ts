@@ -25,6 +25,10 @@ export interface ShardConfig {
   readonly flushAgeMs: number
   readonly flushRows: number
   readonly flushBytes: number
+  /** Whether an expired record leaves a marker in the offline store. */
+  readonly hasExpiryMarkers: boolean
+  /** Memory of a clock that tests move; undefined for the system's. */
+  readonly manualClock: SharedArrayBuffer | undefined
 }
 
 /**
@@ -139,6 +143,8 @@ export type ShardRequest =
   | { type: 'published'; round: number; hours: readonly SealedHour[] }
   /** Answered when everything logged before is merged and durable in the online partition. */
   | { type: 'flushOnline' }
+  /** Takes out every record whose time to live has passed by now. */
+  | { type: 'expire' }
   | { type: 'addGroup'; group: FeatureGroupModel }
   | { type: 'dropGroup'; featureGroup: number }
   | { type: 'statistics' }
@@ -159,6 +165,8 @@ export interface ShardReplies {
   columns: ColumnsReply
   published: undefined
   flushOnline: undefined
+  /** Number of records. */
+  expire: number
   addGroup: undefined
   dropGroup: undefined
   statistics: ShardStatistics

@@ -1,21 +1,24 @@
 /** Reads of records by id: the current versions, packed into one reply. */
 import { KEY_HEADER_BYTES, REPLY_HEADER_BYTES } from '../codec/key-request.ts'
+import { isTombstone } from '../codec/version.ts'
 import type { OnlineSide } from './online-side.ts'
 import type { ShardRequestOf } from './protocol.ts'
 
-export function readRecords(online: OnlineSide, request: ShardRequestOf<'get'>): ArrayBuffer {
+export function readRecords(online: OnlineSide, request: ShardRequestOf<'get'>, nowUs: number): ArrayBuffer {
   const keys = Buffer.from(request.keys)
   let reply = Buffer.alloc(request.count * 256)
   let end = 0
   for (let i = 0, at = 0; i < request.count; i++) {
     const bytes = keys.readUInt32LE(at + 8)
-    const value = online.lookup(request.featureGroup, {
+    const id = {
       hashHigh: keys.readUInt32LE(at),
       hashLow: keys.readUInt32LE(at + 4),
       source: keys,
       start: at + KEY_HEADER_BYTES,
       bytes,
-    })
+    }
+    const version = online.lookup(request.featureGroup, id, nowUs)
+    const value = version === undefined || isTombstone(version) ? undefined : version
     at += KEY_HEADER_BYTES + bytes
     const length = value === undefined ? 0 : value.end - value.start
     const next = end + REPLY_HEADER_BYTES + length

@@ -26,6 +26,8 @@ const CONFIG: ShardConfig = {
   memoryBytes: 64 * 1024 * 1024,
   flushAgeMs: 300_000,
   flushRows: 100,
+  hasExpiryMarkers: true,
+  manualClock: undefined,
   flushBytes: 50_000,
 }
 
