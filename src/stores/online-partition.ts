@@ -39,7 +39,7 @@ import {
   valueOffset,
 } from '../codec/row.ts'
 import { expirySeconds, hasExpiry, isExpired, type Version } from '../codec/version.ts'
-import { MillraceError } from '../core/errors.ts'
+import { assert, MillraceError } from '../core/errors.ts'
 import { EVENT_SECONDS_MAX, EVENT_SECONDS_MIN } from '../core/event-time.ts'
 import { type MemtableIndex, STATE_ABSENT, STATE_RESOLVED } from './memtable-index.ts'
 import type { RowChunk } from './row-chunks.ts'
@@ -85,6 +85,8 @@ export class OnlinePartition {
   readonly #root: RootDatabase<Buffer, Buffer>
   readonly #counts: Map<number, OnlineCounts>
   readonly #key = Buffer.alloc(KEY_ID + LONG_ID_BYTES)
+  /** The beginnings of `#key`, by length: making a view costs as much as a lookup's own work. */
+  readonly #keyViews: Buffer[] = []
   readonly #expiryKey = Buffer.alloc(EXPIRY_KEY_HEADER_BYTES + KEY_ID + LONG_ID_BYTES)
   /** Called for every expiry that is stored, whole seconds since 1970. */
   onExpiry: (seconds: number, featureGroup: number, hashHigh: number, hashLow: number) => void = () =>
@@ -143,7 +145,7 @@ export class OnlinePartition {
     idBytes: number,
   ): Version | undefined {
     const length = writeOnlineKey(this.#key, featureGroup, hashHigh, hashLow, source, idStart, idBytes)
-    const bytes = this.#database.getBinaryFast(this.#key.subarray(0, length))
+    const bytes = this.#database.getBinaryFast(this.#keyView(length))
     if (bytes === undefined) return undefined
     return { bytes, start: storedValueStart(idBytes > LONG_ID_BYTES, bytes), end: bytes.length }
   }
@@ -207,6 +209,24 @@ export class OnlinePartition {
         version: { bytes: value, start, end: value.length },
       }
     }
+  }
+
+  /** The keys of a feature group greater than `after`, in order. */
+  keys(featureGroup: number, after: Buffer | undefined, limit: number): Iterable<Buffer> {
+    return this.#database.getKeys({
+      start: after ?? this.#groupStart(featureGroup),
+      ...(after === undefined ? {} : { exclusiveStart: true }),
+      end: this.#groupStart(featureGroup + 1),
+      limit,
+      snapshot: false,
+    } as RangeOptions)
+  }
+
+  /** The id of the record stored under a key. */
+  idOfKey(key: Buffer): string {
+    const stored = this.#database.getBinaryFast(key)
+    assert(stored !== undefined, 'a listed key is stored')
+    return storedId(key, stored).toString('utf8')
   }
 
   /** The ids of the stored records with a hash: nearly always none or one. */
@@ -275,7 +295,7 @@ export class OnlinePartition {
       row + ROW_ID,
       idBytes,
     )
-    const key = this.#key.subarray(0, length)
+    const key = this.#keyView(length)
     const end = row + u32[(row + ROW_BYTES) >>> 2]!
     const flags = u8[value + VALUE_FLAGS]!
     const isTombstone = (flags & FLAG_TOMBSTONE) !== 0
@@ -365,6 +385,16 @@ export class OnlinePartition {
         },
       )
     }
+  }
+
+  /** Valid until the next key is written. */
+  #keyView(length: number): Buffer {
+    let view = this.#keyViews[length]
+    if (view === undefined) {
+      view = this.#key.subarray(0, length)
+      this.#keyViews[length] = view
+    }
+    return view
   }
 
   /** Valid until the next call. */
