@@ -7,6 +7,7 @@
  * character (R-090).
  */
 import type { BatchBuilder } from '../codec/batch-builder.ts'
+import { CollectionWriter } from '../codec/collection.ts'
 import { FLAG_NO_TIME, FLAG_TOMBSTONE } from '../codec/row.ts'
 import { assert, type MillraceError } from '../core/errors.ts'
 import {
@@ -17,13 +18,13 @@ import {
 } from '../core/event-time.ts'
 import { limits } from '../core/limits.ts'
 import {
+  type FeatureKind,
   type FeatureSchema,
   KIND_FRACTIONAL,
-  KIND_INTEGRAL,
   KIND_STRING,
   type RecordSchema,
 } from '../core/model.ts'
-import { NumberReader, TEXT_INVALID, TEXT_OWN } from '../core/number-text.ts'
+import { NumberReader, TEXT_INVALID, TEXT_OWN, type TextForm } from '../core/number-text.ts'
 import { ID_OK, IdScratch } from '../engine/id-scratch.ts'
 import type { Operation } from '../engine/record-packer.ts'
 import type { WrittenValue } from './data-plane-shapes.ts'
@@ -39,6 +40,9 @@ export class FeatureValuePacker {
   readonly #schema: RecordSchema
   readonly #instant = newInstant()
   readonly #number = new NumberReader()
+  readonly #collection = new CollectionWriter()
+  /** How many more elements the record may have. */
+  #elementsLeft = 0
   #lastEventTime = NO_EVENT_TIME
   /** Features of the record before, by position: most records list the same. */
   readonly #plan: FeatureSchema[] = []
@@ -159,6 +163,7 @@ export class FeatureValuePacker {
     const plan = this.#plan
     const seenIn = this.#seenIn
     const recordNumber = ++this.#recordNumber
+    this.#elementsLeft = limits.recordElementsMax
     let bytes = 0
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!
@@ -184,9 +189,60 @@ export class FeatureValuePacker {
   #setValue(batch: BatchBuilder, feature: FeatureSchema, value: WrittenValue): number {
     const text = value.ValueAsString
     const list = value.ValueAsStringList
-    if (feature.collection !== undefined) return REFUSED
+    if (feature.collection !== undefined) {
+      if (!Array.isArray(list) || (text !== undefined && text !== null)) return REFUSED
+      return this.#setCollection(batch, feature, list)
+    }
     if (typeof text !== 'string' || (list !== undefined && list !== null)) return REFUSED
     return this.#setText(batch, feature, text)
+  }
+
+  /** @returns the bytes of the elements that are kept, or REFUSED */
+  #setCollection(batch: BatchBuilder, feature: FeatureSchema, list: readonly unknown[]): number {
+    const { collection, kind, slot, dimension } = feature
+    if (collection === 'Vector' && list.length !== dimension) return REFUSED
+    // A Set keeps the first of equal elements, compared as text.
+    const elements = collection === 'Set' ? [...new Set(list)] : list
+    this.#elementsLeft -= elements.length
+    if (this.#elementsLeft < 0) return REFUSED
+    const writer = this.#collection
+    if (kind === KIND_STRING) {
+      writer.beginTexts(elements.length)
+      const bytes = this.#addTexts(elements)
+      if (bytes !== REFUSED) writer.place(batch, slot)
+      return bytes
+    }
+    writer.beginWords(elements.length)
+    let bytes = 0
+    let isShortest = true
+    for (const text of elements) {
+      const form = typeof text === 'string' ? this.#readNumber(kind, text) : TEXT_INVALID
+      if (form === TEXT_INVALID) return REFUSED
+      if (form === TEXT_OWN) isShortest = false
+      if (kind === KIND_FRACTIONAL) writer.addFractional(this.#number.number)
+      else writer.addIntegerWords(this.#number.low, this.#number.high)
+      bytes += (text as string).length
+      if (bytes > limits.recordBytesMax) return REFUSED
+    }
+    if (isShortest) writer.place(batch, slot)
+    else writer.placeTexts(batch, slot, kind, elements as readonly string[])
+    return bytes
+  }
+
+  #addTexts(elements: readonly unknown[]): number {
+    let bytes = 0
+    for (const text of elements) {
+      if (typeof text !== 'string' || text.length > limits.recordBytesMax) return REFUSED
+      const added = this.#collection.addText(text)
+      if (added < 0) return REFUSED
+      bytes += added
+      if (bytes > limits.recordBytesMax) return REFUSED
+    }
+    return bytes
+  }
+
+  #readNumber(kind: FeatureKind, text: string): TextForm {
+    return kind === KIND_FRACTIONAL ? this.#number.readFractional(text) : this.#number.readIntegral(text)
   }
 
   #setText(batch: BatchBuilder, feature: FeatureSchema, text: string): number {
@@ -195,11 +251,10 @@ export class FeatureValuePacker {
     if (slot < 0) return feature === this.#schema.identifier ? this.id.bytes : text.length
     if (text.length > limits.recordBytesMax) return REFUSED
     if (kind === KIND_STRING) return batch.setText(slot, text)
-    const number = this.#number
-    const form = kind === KIND_FRACTIONAL ? number.readFractional(text) : number.readIntegral(text)
+    const form = this.#readNumber(kind, text)
     if (form === TEXT_INVALID) return REFUSED
-    if (kind === KIND_FRACTIONAL) batch.setFractional(slot, number.number)
-    else batch.setIntegerWords(slot, number.low, number.high)
+    if (kind === KIND_FRACTIONAL) batch.setFractional(slot, this.#number.number)
+    else batch.setIntegerWords(slot, this.#number.low, this.#number.high)
     if (form === TEXT_OWN && feature !== this.#schema.identifier) batch.setExactText(slot, text)
     return text.length
   }
@@ -207,10 +262,7 @@ export class FeatureValuePacker {
   #readId(text: string | null | undefined): boolean {
     if (typeof text !== 'string' || this.id.setText(text) !== ID_OK) return false
     const { kind } = this.#schema.identifier
-    if (kind === KIND_STRING) return true
-    const number = this.#number
-    const form = kind === KIND_INTEGRAL ? number.readIntegral(text) : number.readFractional(text)
-    return form !== TEXT_INVALID
+    return kind === KIND_STRING || this.#readNumber(kind, text) !== TEXT_INVALID
   }
 
   #readEventTime(text: string | null | undefined): boolean {

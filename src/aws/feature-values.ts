@@ -1,6 +1,7 @@
 /** A stored version, back as the list of features that the API returns. */
 
-import { isSlotValid, slotsOffset, VALUE_SLOT_COUNT } from '../codec/row.ts'
+import { readCollectionTexts } from '../codec/collection.ts'
+import { isSlotValid, readInteger, slotsOffset, VALUE_SLOT_COUNT } from '../codec/row.ts'
 import {
   exactTexts,
   expiryNanos,
@@ -44,10 +45,15 @@ export function featureValuesOf(
     // Features added later than the record was written have no slot in it.
     if (slot >= slotCount || !isSlotValid(bytes, start, slot)) continue
     const at = slots + slot * 8
+    if (feature.collection !== undefined) {
+      const elements = readCollectionTexts(kind, bytes, start + bytes.readUInt32LE(at))
+      values.push({ FeatureName: name, ValueAsStringList: elements })
+      continue
+    }
     let text = texts?.get(slot)
     if (text === undefined) {
       if (kind === KIND_FRACTIONAL) text = String(bytes.readDoubleLE(at))
-      else if (kind === KIND_INTEGRAL) text = integerText(bytes, at)
+      else if (kind === KIND_INTEGRAL) text = String(readInteger(bytes, at))
       else {
         const from = start + bytes.readUInt32LE(at)
         text = bytes.toString('utf8', from, from + bytes.readUInt32LE(at + 4))
@@ -89,9 +95,3 @@ export function expiresAtOf(version: Version): string | undefined {
 
 const eventTimeOf = (version: Version): string =>
   eventTimeText(versionSeconds(version), versionNanos(version), versionDigits(version))
-
-/** All 64 bits (f.1): a number where it is exact. */
-function integerText(bytes: Buffer, at: number): string {
-  const number = bytes.readInt32LE(at + 4) * 0x1_0000_0000 + bytes.readUInt32LE(at)
-  return String(Number.isSafeInteger(number) ? number : bytes.readBigInt64LE(at))
-}

@@ -41,7 +41,7 @@ export function recordOffence(
   const offence =
     featuresOffence(schema, record, undefined) ??
     missingOffence(schema, record) ??
-    sizeOffence(record) ??
+    sizeOffence(schema, record) ??
     expiryOffence(schema, record, expiry)
   return offence === undefined ? undefined : offenceError(schema, offence)
 }
@@ -56,7 +56,7 @@ export function updateOffence(
   const offence =
     idOffence(schema, id) ??
     featuresOffence(schema, features, id) ??
-    sizeOffence(features) ??
+    sizeOffence(schema, features) ??
     expiryOffence(schema, features, expiry)
   return offence === undefined ? undefined : offenceError(schema, offence)
 }
@@ -134,9 +134,6 @@ function collectionOffence(feature: FeatureSchema, elements: readonly (string | 
   const { name, collection, dimension } = feature
   if (collection === 'Vector' && elements.length !== dimension) {
     return `Feature [${name}] is a Vector of ${dimension} elements, found ${elements.length}.`
-  }
-  if (elements.length > limits.recordBytesMax) {
-    return `Feature [${name}] has ${elements.length} elements; at most ${limits.recordBytesMax} are allowed.`
   }
   for (const [i, element] of elements.entries()) {
     const offence = isGiven(element)
@@ -223,12 +220,21 @@ function missingOffence(schema: RecordSchema, record: readonly WrittenValue[]): 
   }
 }
 
-/** R-096 */
-function sizeOffence(record: readonly WrittenValue[]): Offence | undefined {
+/** R-096, of what is kept of the record (R-095). */
+function sizeOffence(schema: RecordSchema, record: readonly WrittenValue[]): Offence | undefined {
   let bytes = 0
-  for (const { FeatureName, ValueAsString, ValueAsStringList } of record) {
+  let elements = 0
+  for (const { FeatureName, ValueAsString, ValueAsStringList = [] } of record) {
     bytes += FeatureName.length + Buffer.byteLength(ValueAsString ?? '')
-    for (const element of ValueAsStringList ?? []) bytes += Buffer.byteLength(element ?? '')
+    const isSet = schema.byName.get(FeatureName)?.collection === 'Set'
+    const kept = isSet ? [...new Set(ValueAsStringList)] : ValueAsStringList
+    elements += kept.length
+    for (const element of kept) bytes += Buffer.byteLength(element ?? '')
+  }
+  if (elements > limits.recordElementsMax) {
+    return {
+      text: `The record has ${elements} elements in its collections; at most ${limits.recordElementsMax} are allowed.`,
+    }
   }
   if (bytes <= limits.recordBytesMax) return undefined
   return {

@@ -4,7 +4,6 @@
  * Owns: the packer of the group's schema in force. Does not own: the way to the shards (GroupSession).
  * The methods check in the order of R-031: target stores, the record, the tier; the stored state comes last, in the shard.
  */
-import type { BatchBuilder } from '../codec/batch-builder.ts'
 import {
   OPERATION_HARD_DELETE,
   OPERATION_PUT,
@@ -14,9 +13,9 @@ import {
   TARGET_ONLINE,
 } from '../codec/row.ts'
 import { durationSeconds } from '../core/duration.ts'
-import { invalid, type MillraceError } from '../core/errors.ts'
+import { invalid, MillraceError } from '../core/errors.ts'
 import type { RecordSchema } from '../core/model.ts'
-import type { GroupSession } from '../engine/group-session.ts'
+import type { GroupSession, PackOne } from '../engine/group-session.ts'
 import type { Operation } from '../engine/record-packer.ts'
 import { allowsUpdates } from '../engine/tier-rules.ts'
 import type { DataPlaneInput, TtlDuration, WrittenValue } from './data-plane-shapes.ts'
@@ -96,11 +95,25 @@ export class RecordWriter {
   ): Promise<void> {
     const kind = mode === 'SoftDelete' ? OPERATION_SOFT_DELETE : OPERATION_HARD_DELETE
     const targets = this.#targets(request.targetStores)
-    const pack = (batches: readonly BatchBuilder[]): number =>
+    const pack: PackOne = (batches) =>
       this.#currentPacker().packDelete(id, eventTime, operation(kind, targets, 0, request), batches)
     // Without the online store there is nothing a hard delete could be compared with (R-234).
     const isConditional = mode === 'HardDelete' && (targets & TARGET_ONLINE) !== 0
-    return isConditional ? this.session.writeConditional(pack) : this.session.write(pack)
+    return isConditional ? this.#deleteIfLater(pack, eventTime) : this.session.write(pack)
+  }
+
+  /** The refusal in the words of the API (OQ-02). */
+  async #deleteIfLater(pack: PackOne, eventTime: string): Promise<void> {
+    try {
+      await this.session.writeConditional(pack)
+    } catch (thrown) {
+      if (!(thrown instanceof MillraceError) || thrown.code !== 'EVENT_TIME_NOT_LATER') throw thrown
+      throw new MillraceError(
+        thrown.code,
+        `EventTime ${eventTime} must be later than that of the stored record for a HardDelete; nothing was deleted.`,
+        { cause: thrown, place: thrown.place },
+      )
+    }
   }
 
   /** The group may have been updated since the last record was packed. */
