@@ -6,7 +6,7 @@
  * Invariants: counts change in the same transaction as the records they count; `mergedLsn` never runs ahead of
  * what is on disk, because it is written last and confirmed by a second transaction.
  */
-import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb'
+import type { Database, RangeOptions, RootDatabase } from 'lmdb'
 import {
   EXPIRY_KEY_HEADER_BYTES,
   EXPIRY_KEYS_END,
@@ -39,25 +39,18 @@ import {
   valueOffset,
 } from '../codec/row.ts'
 import { expirySeconds, hasExpiry, isExpired, type Version } from '../codec/version.ts'
-import { assert, MillraceError } from '../core/errors.ts'
+import { assert } from '../core/errors.ts'
 import { EVENT_SECONDS_MAX, EVENT_SECONDS_MIN } from '../core/event-time.ts'
 import { type MemtableIndex, STATE_ABSENT, STATE_RESOLVED } from './memtable-index.ts'
+import {
+  type OnlineCounts,
+  openEnvironment,
+  type PartitionState,
+  readState,
+  writeState,
+} from './online-environment.ts'
 import type { RowChunk } from './row-chunks.ts'
 import { replaces } from './slot-rules.ts'
-
-export interface OnlineCounts {
-  records: number
-  tombstones: number
-  /** Bytes of values of live records. */
-  bytes: number
-  /** Versions that have an expiry. */
-  expiring: number
-}
-
-interface PartitionState {
-  mergedLsn: number
-  counts: [number, OnlineCounts][]
-}
 
 export interface ListedRecord {
   readonly key: Buffer
@@ -75,7 +68,6 @@ export interface PendingExpiry {
   readonly hashLow: number
 }
 
-const STATE_KEY = Buffer.from('\0\0\0\0partition')
 const EMPTY = Buffer.alloc(0)
 const ANY_ABOVE = Buffer.alloc(KEY_ID + 1, 0xff)
 
@@ -93,31 +85,9 @@ export class OnlinePartition {
     undefined
 
   constructor(directory: string) {
-    try {
-      this.#root = open<Buffer, Buffer>({
-        path: directory,
-        encoding: 'binary',
-        keyEncoding: 'binary',
-        // Address space, not memory: growing the map later would stall readers.
-        mapSize: 256 * 1024 ** 3,
-        maxDbs: 1,
-        // Random reads of a store larger than memory would drag in whole read-ahead windows.
-        noReadAhead: true,
-        // Commits are flushed in the background and a crash falls back to the last flushed snapshot; the log
-        // behind `mergedLsn` covers the rest. `safeRestore` makes that so even without a reboot.
-        overlappingSync: true,
-        safeRestore: true,
-        permissionsMode: 0o600,
-      } as Parameters<typeof open<Buffer, Buffer>>[0] & { permissionsMode: number })
-    } catch (cause) {
-      throw new MillraceError(
-        'ONLINE_STORE_CORRUPT',
-        `the online partition ${directory} cannot be opened: ${cause instanceof Error ? cause.message : cause}`,
-        { cause, place: { file: directory } },
-      )
-    }
+    this.#root = openEnvironment(directory)
     this.#database = this.#root
-    const state = this.#readState(directory)
+    const state = readState(this.#root, directory)
     this.mergedLsn = state.mergedLsn
     this.#counts = new Map(state.counts)
   }
@@ -366,25 +336,8 @@ export class OnlinePartition {
     this.#root.transactionSync(() => {
       change()
       const state: PartitionState = { mergedLsn: this.mergedLsn, counts: [...this.#counts] }
-      this.#database.put(STATE_KEY, Buffer.from(JSON.stringify(state)))
+      writeState(this.#database, state)
     })
-  }
-
-  #readState(directory: string): PartitionState {
-    const bytes = this.#database.getBinary(STATE_KEY)
-    if (bytes === undefined) return { mergedLsn: 0, counts: [] }
-    try {
-      return JSON.parse(bytes.toString()) as PartitionState
-    } catch (cause) {
-      throw new MillraceError(
-        'ONLINE_STORE_CORRUPT',
-        `the online partition ${directory} has a damaged state record`,
-        {
-          cause,
-          place: { file: directory },
-        },
-      )
-    }
   }
 
   /** Valid until the next key is written. */
