@@ -8,6 +8,7 @@ export type {
   FeatureDeclaration,
   FeatureGroupDefinition,
   FeatureType,
+  OfflineStoreOptions,
   OnlineStoreOptions,
   OnlineTier,
   RecordId,
@@ -15,6 +16,7 @@ export type {
   RecordOutput,
   RecordUpdate,
   TargetStore,
+  Throughput,
   TimeToLive,
 } from './core/definition.ts'
 export { type ErrorCode, type ErrorKind, MillraceError } from './core/errors.ts'
@@ -27,6 +29,7 @@ export {
   type WriteOptions,
 } from './engine/feature-group.ts'
 export type { FeatureGroupDescription } from './engine/group-model.ts'
+export type { FeatureGroupUpdate } from './engine/group-update.ts'
 export type { IngestOptions, IngestProgress, IngestReport, RowError } from './engine/ingest.ts'
 export { Millrace } from './engine/millrace.ts'
 export type { RecoverySummary } from './engine/open-store.ts'

@@ -55,9 +55,21 @@ export interface MillraceOptions {
   readonly location?: {
     readonly bucket?: string
     readonly prefix?: string
+    /** Twelve digits. */
     readonly accountId?: string
     readonly region?: string
+    /** Default `aws`. */
+    readonly partition?: string
   }
+}
+
+/** See `MillraceOptions.location`. */
+export interface StoreLocation {
+  readonly bucket: string
+  readonly prefix: string
+  readonly accountId: string
+  readonly region: string
+  readonly partition: string
 }
 
 export interface ResolvedOptions {
@@ -73,7 +85,7 @@ export interface ResolvedOptions {
   readonly segmentBytes: number
   readonly logBytes: number
   readonly hasExtensions: boolean
-  readonly location: { bucket: string; prefix: string; accountId: string; region: string }
+  readonly location: StoreLocation
 }
 
 const CODECS: readonly ParquetCodecName[] = ['zstd', 'snappy', 'lz4', 'gzip', 'none']
@@ -93,7 +105,7 @@ const NESTED_NAMES = {
   flush: ['ageMs', 'rows', 'bytes'],
   parquet: ['codec', 'threads'],
   log: ['segmentBytes', 'bytes'],
-  location: ['bucket', 'prefix', 'accountId', 'region'],
+  location: ['bucket', 'prefix', 'accountId', 'region', 'partition'],
 } as const
 
 export const defaultShards = (): number => Math.max(1, Math.min(8, availableParallelism()))
@@ -158,8 +170,9 @@ export function resolveOptions(options: MillraceOptions): ResolvedOptions {
         .filter((part) => part !== '')
         .map((part) => plainName('location.prefix', part))
         .join('/'),
-      accountId: plainName('location.accountId', location.accountId ?? '000000000000'),
-      region: plainName('location.region', location.region ?? 'local'),
+      accountId: matching('location.accountId', location.accountId ?? '000000000000', /^\d{12}$/),
+      region: matching('location.region', location.region ?? 'local', /^[a-z0-9-]+$/),
+      partition: matching('location.partition', location.partition ?? 'aws', /^aws[a-z-]*$/),
     },
   }
 }
@@ -178,6 +191,12 @@ function plainName(option: string, value: string): string {
   throw invalid(
     `${option}: expected a plain name without "/" that does not start with ".", found ${show(value)}`,
   )
+}
+
+/** It becomes a part of ARNs, and clients check those (a.2). */
+function matching(option: string, value: string, pattern: RegExp): string {
+  if (typeof value === 'string' && pattern.test(value)) return value
+  throw invalid(`${option}: expected a text that matches ${pattern.source}, found ${show(value)}`)
 }
 
 function flag(name: string, value: unknown, byDefault: boolean): boolean {
