@@ -6,6 +6,7 @@
  * constraint is looked at; then the first member that is missing or breaks a constraint, in the order of the shape.
  * Unknown members are ignored and null is the same as absent (R-013), except as an element of a list (R-093).
  */
+import { characterCount } from '../core/characters.ts'
 import { quote } from '../core/errors.ts'
 import { type Plane, ServiceError, VALIDATION_CODES } from './service-error.ts'
 
@@ -188,9 +189,9 @@ class Check {
       if (!values.includes(value)) this.#broken(path, `expected one of ${values.join(', ')}`, quote(value))
       return
     }
-    if (value.length < min || (max !== undefined && value.length > max && [...value].length > max)) {
+    if (value.length < min || (max !== undefined && value.length > max && characterCount(value) > max)) {
       const range = max === undefined ? `at least ${min}` : `${min} to ${max}`
-      this.#broken(path, `expected ${range} characters`, `${value.length}: ${quote(value)}`)
+      this.#broken(path, `expected ${range} characters`, `${characterCount(value)}: ${quote(value)}`)
     } else if (pattern !== undefined && !pattern.test(value)) {
       this.#broken(path, `expected a text that matches ${pattern.source}`, quote(value))
     }
