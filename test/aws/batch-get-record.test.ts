@@ -129,8 +129,8 @@ describe('what is wrong with some ids only', () => {
       unprocessed: [],
     })
     expect(output.Errors.map((each) => each.ErrorMessage)).toEqual([
-      'Feature group "none" was not found.',
-      'Feature group "none" was not found.',
+      'Feature group none was not found.',
+      'Feature group none was not found.',
       'Feature group offline has no online store.',
       'FeatureNames: feature [nope] is not defined in feature group a.',
       'FeatureNames: feature [nope] is not defined in feature group a.',

@@ -137,7 +137,7 @@ describe('an entry that is wrong', () => {
       'ValidationError',
       /358401 bytes/,
     ],
-    ['its group', entry('none', { id: 'w', at: AT }), 'ResourceNotFound', /"none" was not found/],
+    ['its group', entry('none', { id: 'w', at: AT }), 'ResourceNotFound', /group none was not found/],
     [
       'a store',
       entry('offline', { id: 'w', at: AT }, { TargetStores: ['OnlineStore'] }),
@@ -292,7 +292,7 @@ describe('a batch of writes is refused as a whole, and nothing is written', () =
     expect(await refused(write(entries))).toEqual({
       code: 'ResourceNotFound',
       status: 404,
-      message: 'Feature group "none" was not found.',
+      message: 'Feature group none was not found.',
     })
   })
 

@@ -137,7 +137,7 @@ describe('a delete is refused', () => {
     expect(await refused(remove('a', AT, { FeatureGroupName: 'none' }))).toEqual({
       code: 'ValidationError',
       status: 400,
-      message: 'Feature group "none" was not found.',
+      message: 'Feature group none was not found.',
     })
   })
 

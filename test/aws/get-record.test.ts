@@ -138,7 +138,7 @@ describe('a read is refused', () => {
     expect(await refused(get('a', { FeatureGroupName: 'none' }))).toEqual({
       code: 'ResourceNotFound',
       status: 404,
-      message: 'Feature group "none" was not found.',
+      message: 'Feature group none was not found.',
     })
   })
 

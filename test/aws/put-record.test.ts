@@ -131,7 +131,7 @@ describe('a put is refused', () => {
     expect(await refused(put(name, RECORD))).toEqual({
       code: 'ValidationError',
       status: 400,
-      message: `Feature group "${name}" was not found.`,
+      message: `Feature group ${name} was not found.`,
     })
   })
 
@@ -142,10 +142,10 @@ describe('a put is refused', () => {
     expect(await refused(put('going', RECORD))).toEqual({
       code: 'ValidationError',
       status: 400,
-      message: 'Feature group "going" was not found: its status is Deleting.',
+      message: 'Feature group going was not found: its status is Deleting.',
     })
     await deletion
-    expect((await refused(put('going', RECORD))).message).toBe('Feature group "going" was not found.')
+    expect((await refused(put('going', RECORD))).message).toBe('Feature group going was not found.')
   })
 
   it.each(['-a', 'a-', 'a_', 'a b', 'a.b', '', 'x'.repeat(65)])(

@@ -133,7 +133,7 @@ describe('an update is refused', () => {
     expect(await refused(update('a', { note: 'x' }, { FeatureGroupName: 'none' }))).toMatchObject({
       code: 'ResourceNotFound',
       status: 404,
-      message: 'Feature group "none" was not found.',
+      message: 'Feature group none was not found.',
     })
   })
 
