@@ -80,7 +80,11 @@ describe('a batch of writes', () => {
     await write([of(AT, '1'), other, of(LATER, '2'), of(EARLIER, '3', ARN), of(LATER, '4'), of(AT, '5')])
     expect(await get('a', 'same')).toEqual(apiRecord({ id: 'same', at: LATER, note: '4' }))
     const rows = await rowsOf('a', 'same')
-    expect(rows.map(({ note }) => note).sort()).toEqual(['1', '2', '3', '4', '5'])
+    const inOrder = rows.sort((a, b) =>
+      `${a['api_invocation_time']}` < `${b['api_invocation_time']}` ? -1 : 1,
+    )
+    expect(inOrder.map(({ note }) => note)).toEqual(['1', '2', '3', '4', '5'])
+    expect(new Set(rows.map((row) => row['api_invocation_time'])).size).toBe(5)
   })
 
   it('gives all its rows one time of invocation (R-290)', async () => {

@@ -141,7 +141,9 @@ describe('the time to live of a put', () => {
       status: 400,
       message: 'TtlDuration: feature group offline has no online store that it could apply to.',
     })
-    await put('without', { id: 'aside', at: at() }, { ...ttl(1), TargetStores: ['OfflineStore'] })
+    const offline = { TargetStores: ['OfflineStore'] }
+    await put('without', { id: 'aside', at: at() }, { ...ttl(1), ...offline })
+    await put('without', { id: 'aside', at: at() }, { ...ttl(1e9, 'Weeks'), ...offline })
   })
 
   it.each([
