@@ -16,8 +16,6 @@ export interface SlotWriter {
   write(batch: BatchBuilder, row: number): number
   /** The size of the value as text, exactly. */
   textBytes(row: number): number
-  /** Elements of the collection written last; 0 for a scalar. */
-  readonly elements: number
 }
 
 /** @returns undefined if no row is null */
@@ -46,9 +44,6 @@ function listWriter(
   return {
     write: (batch, row) => collections.packElements(batch, feature, elementsOf(row)),
     textBytes: (row) => textBytesOf(feature, elementsOf(row)),
-    get elements() {
-      return collections.count
-    },
   }
 }
 
@@ -57,7 +52,6 @@ function textWriter(schema: RecordSchema, feature: FeatureSchema, data: Data): S
   const text = textRanges(schema, feature, data)
   const { bytes } = text
   return {
-    elements: 0,
     textBytes: (row) => text.endOf(row) - text.startOf(row),
     write: (batch, row) => {
       const start = text.startOf(row)
@@ -74,7 +68,6 @@ type NumberSetter = (batch: BatchBuilder, row: number) => void
 function numberWriter(feature: FeatureSchema, data: Data, set: NumberSetter): SlotWriter {
   const values = data.values as ArrayLike<number | bigint>
   return {
-    elements: 0,
     textBytes: (row) => textBytesOf(feature, values[row]),
     write: (batch, row) => {
       set(batch, row)

@@ -37,7 +37,6 @@ import {
   NUMBER_TEXT_BYTES_MAX,
   textBytesOf,
   tooLarge,
-  tooManyElements,
 } from './value-checks.ts'
 
 export interface Operation {
@@ -295,18 +294,14 @@ export class RecordPacker {
 
   #fill(batch: BatchBuilder, count: number): void {
     let bytes = this.id.bytes
-    let elements = 0
     let isChecked = false
+    this.#collections.elements = 0
     for (let i = 0; i < count; i++) {
       const feature = this.#order[i]!
       const value = this.#values[feature.index]
       if (value === undefined || value === null) continue
       bytes += feature.nameBytes
-      if (feature.collection !== undefined) {
-        bytes += this.#collections.pack(batch, feature, value)
-        elements += this.#collections.count
-        if (elements > limits.collectionElementsMax) throw tooManyElements(this.#schema, elements)
-      } else if (feature.slot >= 0) bytes += this.#setValue(batch, feature, value)
+      if (feature.slot >= 0) bytes += this.#setValue(batch, feature, value)
       else if (feature === this.#schema.eventTime) bytes += 30
       // Not only at the end: a record that is far too large must not grow the batch past its bound.
       if (bytes > limits.recordBytesMax && !isChecked) {
@@ -316,8 +311,9 @@ export class RecordPacker {
     }
   }
 
-  /** Sets a scalar. @returns the size the value has as text, or a bound above it */
+  /** @returns the size the value has as text, or a bound above it */
   #setValue(batch: BatchBuilder, feature: FeatureSchema, value: unknown): number {
+    if (feature.collection !== undefined) return this.#collections.pack(batch, feature, value)
     if (feature.kind === KIND_FRACTIONAL) {
       batch.setFractional(feature.slot, checkFractional(this.#schema, feature, value))
       return NUMBER_TEXT_BYTES_MAX
