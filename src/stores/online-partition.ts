@@ -6,7 +6,7 @@
  * Invariants: counts change in the same transaction as the records they count; `mergedLsn` never runs ahead of
  * what is on disk, because it is written last and confirmed by a second transaction.
  */
-import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb'
+import type { Database, RangeOptions, RootDatabase } from 'lmdb'
 import {
   EXPIRY_KEY_HEADER_BYTES,
   EXPIRY_KEYS_END,
@@ -39,25 +39,18 @@ import {
   valueOffset,
 } from '../codec/row.ts'
 import { expirySeconds, hasExpiry, isExpired, type Version } from '../codec/version.ts'
-import { MillraceError } from '../core/errors.ts'
+import { assert } from '../core/errors.ts'
 import { EVENT_SECONDS_MAX, EVENT_SECONDS_MIN } from '../core/event-time.ts'
 import { type MemtableIndex, STATE_ABSENT, STATE_RESOLVED } from './memtable-index.ts'
+import {
+  type OnlineCounts,
+  openEnvironment,
+  type PartitionState,
+  readState,
+  writeState,
+} from './online-environment.ts'
 import type { RowChunk } from './row-chunks.ts'
 import { replaces } from './slot-rules.ts'
-
-export interface OnlineCounts {
-  records: number
-  tombstones: number
-  /** Bytes of values of live records. */
-  bytes: number
-  /** Versions that have an expiry. */
-  expiring: number
-}
-
-interface PartitionState {
-  mergedLsn: number
-  counts: [number, OnlineCounts][]
-}
 
 export interface ListedRecord {
   readonly key: Buffer
@@ -75,7 +68,6 @@ export interface PendingExpiry {
   readonly hashLow: number
 }
 
-const STATE_KEY = Buffer.from('\0\0\0\0partition')
 const EMPTY = Buffer.alloc(0)
 const ANY_ABOVE = Buffer.alloc(KEY_ID + 1, 0xff)
 
@@ -85,37 +77,17 @@ export class OnlinePartition {
   readonly #root: RootDatabase<Buffer, Buffer>
   readonly #counts: Map<number, OnlineCounts>
   readonly #key = Buffer.alloc(KEY_ID + LONG_ID_BYTES)
+  /** The beginnings of `#key`, by length: making a view costs as much as a lookup's own work. */
+  readonly #keyViews: Buffer[] = []
   readonly #expiryKey = Buffer.alloc(EXPIRY_KEY_HEADER_BYTES + KEY_ID + LONG_ID_BYTES)
   /** Called for every expiry that is stored, whole seconds since 1970. */
   onExpiry: (seconds: number, featureGroup: number, hashHigh: number, hashLow: number) => void = () =>
     undefined
 
   constructor(directory: string) {
-    try {
-      this.#root = open<Buffer, Buffer>({
-        path: directory,
-        encoding: 'binary',
-        keyEncoding: 'binary',
-        // Address space, not memory: growing the map later would stall readers.
-        mapSize: 256 * 1024 ** 3,
-        maxDbs: 1,
-        // Random reads of a store larger than memory would drag in whole read-ahead windows.
-        noReadAhead: true,
-        // Commits are flushed in the background and a crash falls back to the last flushed snapshot; the log
-        // behind `mergedLsn` covers the rest. `safeRestore` makes that so even without a reboot.
-        overlappingSync: true,
-        safeRestore: true,
-        permissionsMode: 0o600,
-      } as Parameters<typeof open<Buffer, Buffer>>[0] & { permissionsMode: number })
-    } catch (cause) {
-      throw new MillraceError(
-        'ONLINE_STORE_CORRUPT',
-        `the online partition ${directory} cannot be opened: ${cause instanceof Error ? cause.message : cause}`,
-        { cause, place: { file: directory } },
-      )
-    }
+    this.#root = openEnvironment(directory)
     this.#database = this.#root
-    const state = this.#readState(directory)
+    const state = readState(this.#root, directory)
     this.mergedLsn = state.mergedLsn
     this.#counts = new Map(state.counts)
   }
@@ -143,7 +115,7 @@ export class OnlinePartition {
     idBytes: number,
   ): Version | undefined {
     const length = writeOnlineKey(this.#key, featureGroup, hashHigh, hashLow, source, idStart, idBytes)
-    const bytes = this.#database.getBinaryFast(this.#key.subarray(0, length))
+    const bytes = this.#database.getBinaryFast(this.#keyView(length))
     if (bytes === undefined) return undefined
     return { bytes, start: storedValueStart(idBytes > LONG_ID_BYTES, bytes), end: bytes.length }
   }
@@ -207,6 +179,24 @@ export class OnlinePartition {
         version: { bytes: value, start, end: value.length },
       }
     }
+  }
+
+  /** The keys of a feature group greater than `after`, in order. */
+  keys(featureGroup: number, after: Buffer | undefined, limit: number): Iterable<Buffer> {
+    return this.#database.getKeys({
+      start: after ?? this.#groupStart(featureGroup),
+      ...(after === undefined ? {} : { exclusiveStart: true }),
+      end: this.#groupStart(featureGroup + 1),
+      limit,
+      snapshot: false,
+    } as RangeOptions)
+  }
+
+  /** The id of the record stored under a key. */
+  idOfKey(key: Buffer): string {
+    const stored = this.#database.getBinaryFast(key)
+    assert(stored !== undefined, 'a listed key is stored')
+    return storedId(key, stored).toString('utf8')
   }
 
   /** The ids of the stored records with a hash: nearly always none or one. */
@@ -275,7 +265,7 @@ export class OnlinePartition {
       row + ROW_ID,
       idBytes,
     )
-    const key = this.#key.subarray(0, length)
+    const key = this.#keyView(length)
     const end = row + u32[(row + ROW_BYTES) >>> 2]!
     const flags = u8[value + VALUE_FLAGS]!
     const isTombstone = (flags & FLAG_TOMBSTONE) !== 0
@@ -346,25 +336,18 @@ export class OnlinePartition {
     this.#root.transactionSync(() => {
       change()
       const state: PartitionState = { mergedLsn: this.mergedLsn, counts: [...this.#counts] }
-      this.#database.put(STATE_KEY, Buffer.from(JSON.stringify(state)))
+      writeState(this.#database, state)
     })
   }
 
-  #readState(directory: string): PartitionState {
-    const bytes = this.#database.getBinary(STATE_KEY)
-    if (bytes === undefined) return { mergedLsn: 0, counts: [] }
-    try {
-      return JSON.parse(bytes.toString()) as PartitionState
-    } catch (cause) {
-      throw new MillraceError(
-        'ONLINE_STORE_CORRUPT',
-        `the online partition ${directory} has a damaged state record`,
-        {
-          cause,
-          place: { file: directory },
-        },
-      )
+  /** Valid until the next key is written. */
+  #keyView(length: number): Buffer {
+    let view = this.#keyViews[length]
+    if (view === undefined) {
+      view = this.#key.subarray(0, length)
+      this.#keyViews[length] = view
     }
+    return view
   }
 
   /** Valid until the next call. */

@@ -244,7 +244,7 @@ export class TimerWheel {
   #nextTick(level: number): number {
     const span = SLOTS ** level
     const above = span * SLOTS
-    return Math.floor(this.#cursor / above) * above + (lowestBit(this.#occupied[level]!) + 1) * span
+    return Math.floor(this.#cursor / above) * above + lowestBit(this.#occupied[level]!) * span
   }
 
   #takeEntry(): number {

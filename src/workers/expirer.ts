@@ -83,7 +83,12 @@ export class Expirer {
     const isLoading = this.#load(nowMs)
     const batches: PackedBatch[] = []
     const builders = new Map<number, BatchBuilder>()
+    // A record that was overwritten has several timers, and what is packed here is not applied yet.
+    const seen = new Set<string>()
     const fired = this.#wheel.advance(nowMs, STEP, (featureGroup, hashHigh, hashLow) => {
+      const name = `${featureGroup}:${hashHigh}:${hashLow}`
+      if (seen.has(name)) return
+      seen.add(name)
       const builder = builders.get(featureGroup) ?? new BatchBuilder()
       builders.set(featureGroup, builder)
       this.#look(builder, featureGroup, hashHigh, hashLow)

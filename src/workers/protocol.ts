@@ -89,6 +89,8 @@ export interface ShardStatistics {
   readonly unpublishedRows: number
   readonly openHours: number
   readonly logBytes: number
+  /** Records that expired since the store was opened. */
+  readonly expired: number
   /** Per feature group number. */
   readonly online: readonly { featureGroup: number; records: number; tombstones: number; bytes: number }[]
   readonly timings: Readonly<Record<TimedStage, number>>

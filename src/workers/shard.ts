@@ -44,6 +44,8 @@ export class Shard {
   #isTurnScheduled = false
   /** Whether records may have expired that were not looked at yet. */
   #isExpiring = false
+  /** Records that left the online store because their time to live had passed. */
+  #expired = 0
   #failure: MillraceError | undefined
   #isClosing = false
   #trimmedLsn = 0
@@ -151,15 +153,15 @@ export class Shard {
 
   /** Takes out everything that has expired by now. @returns the number of records */
   async expire(): Promise<number> {
-    let records = 0
+    const before = this.#expired
     this.#isExpiring = true
     while (this.#isExpiring) {
       this.#throwIfFailed()
-      if (!this.#budgets.isFull()) records += this.#expire()
+      if (!this.#budgets.isFull()) this.#expire()
       else this.#scheduleTurn()
       await new Promise((resolve) => setImmediate(resolve))
     }
-    return records
+    return this.#expired - before
   }
 
   /** Under `interval` durability: makes what was acknowledged durable. */
@@ -198,6 +200,7 @@ export class Shard {
       unpublishedRows: offline.buffers.rows,
       openHours: offline.buffers.openCount,
       logBytes: log.bytes,
+      expired: this.#expired,
       online: [...online.partition.counts].map(([featureGroup, counts]) => ({ featureGroup, ...counts })),
       timings: { ...this.#timings, columns: offline.columnsMs },
     }
@@ -240,6 +243,7 @@ export class Shard {
     const expected = writes.reduce((sum, write) => sum + write.header.recordCount, 0)
     const committed = this.#committer.write(writes)
     if (committed < expected) expirer.retry()
+    this.#expired += committed
     return committed
   }
 
