@@ -266,7 +266,11 @@ describe('the size of a record with collections', () => {
   it('counts an element of a Set once, however often it was sent', () => {
     const tag = 'x'.repeat(100_000)
     expect(packed({ tags: [tag, tag, tag, tag, 'y'] })).toEqual({ tags: [tag, 'y'] })
-    expect(packed({ tags: [tag, tag, tag, tag, 'y'], s: tag, words: [tag] })['tags']).toEqual([tag, 'y'])
+    const codes = Array.from({ length: 14_000 }, (_, i) => 10_000 + i)
+    expect(packed({ tags: [tag, tag, tag, tag], codes: new Array(10).fill(codes).flat() })).toEqual({
+      tags: [tag],
+      codes,
+    })
   })
 
   it('is refused however far it is past the limit (R-091)', () => {
