@@ -10,6 +10,7 @@ export type {
   FeatureDeclaration,
   FeatureGroupDefinition,
   FeatureType,
+  OfflineStoreOptions,
   OnlineStoreOptions,
   OnlineTier,
   RecordId,
@@ -17,6 +18,7 @@ export type {
   RecordOutput,
   RecordUpdate,
   TargetStore,
+  Throughput,
   TimeToLive,
 } from './core/definition.ts'
 export { type ErrorCode, type ErrorKind, MillraceError } from './core/errors.ts'
@@ -29,6 +31,7 @@ export {
   type WriteOptions,
 } from './engine/feature-group.ts'
 export type { FeatureGroupDescription } from './engine/group-model.ts'
+export type { FeatureGroupUpdate } from './engine/group-update.ts'
 export type { IngestOptions, IngestProgress, IngestReport, RowError } from './engine/ingest.ts'
 export { Millrace } from './engine/millrace.ts'
 export type { RecoverySummary } from './engine/open-store.ts'

@@ -16,6 +16,7 @@ const LEVELS = [
   ['wal', 'stores'],
   ['workers'],
   ['engine'],
+  ['aws'],
   ['server'],
   ['index'],
   ['cli'],

@@ -14,6 +14,15 @@ export const limits = {
   /** Section (e) of the specification. */
   featuresMax: 2500,
   nameLengthMax: 64,
+  /** Added by one update. */
+  featureAdditionsMax: 100,
+  vectorDimensionMax: 8192,
+  tagsMax: 50,
+  /** Per feature, R-560. */
+  featureParametersMax: 25,
+  /** Characters. */
+  descriptionLengthMax: 128,
+  featureDescriptionLengthMax: 255,
 
   /** A batch being packed is sent to its shard when it reaches this size. */
   batchBytes: 256 * KIB,

@@ -85,6 +85,11 @@ export class Publisher {
     })
   }
 
+  /** Runs an action between two rounds: no columns are built meanwhile. It must not wait for a round itself. */
+  exclusive<T>(action: () => Promise<T>): Promise<T> {
+    return this.#inOrder(action)
+  }
+
   /** Starts no further rounds, and ends the one under way between two portions of files. */
   async close(): Promise<void> {
     this.#isClosing = true
