@@ -1,4 +1,6 @@
 /** Millrace: an embeddable, sharded ingestion engine. The public surface, and the only barrel. */
+
+export { ManualClock } from './core/clock.ts'
 export type {
   AnyInputValue,
   AnyOutputValue,

@@ -107,7 +107,6 @@ export class BatchBuilder {
     u32[(row + ROW_HASH_HIGH) >>> 2] = hashHigh
     u32[(row + ROW_HASH_LOW) >>> 2] = hashLow
     f64[(row + ROW_INVOCATION_US) >>> 3] = head.invocationUs
-    this.#lastInvocationUs = head.invocationUs
     const idStart = row + ROW_ID
     for (let i = 0; i < idBytes; i++) u8[idStart + i] = id[i]!
     for (let at = idStart + idBytes; at < value; at++) u8[at] = 0
@@ -188,6 +187,7 @@ export class BatchBuilder {
     if (this.#texts.length > 0) end = this.#writeTexts(end)
     if (this.#ttlSeconds > 0 || (flags & FLAG_TOMBSTONE) !== 0) end = this.#writeExpiry(end)
     this.#view.u32[row >>> 2] = end - row
+    this.#lastInvocationUs = this.#view.f64[(row + ROW_INVOCATION_US) >>> 3]!
     this.#end = end
     this.recordCount++
     return end - row
@@ -218,6 +218,7 @@ export class BatchBuilder {
     this.#end = BATCH_HEADER_BYTES
     this.#tail = this.#end
     this.recordCount = 0
+    this.#lastInvocationUs = 0
     return { buffer, bytes, recordCount }
   }
 

@@ -187,12 +187,16 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
 
   /** All record ids, page by page. */
   async *ids(options: Omit<ListOptions, 'token'> = {}): AsyncGenerator<string> {
-    let token: string | undefined
-    do {
-      const page: RecordPage = await this.listRecords(token === undefined ? options : { ...options, token })
-      yield* page.ids
-      token = page.nextToken
-    } while (token !== undefined)
+    let page: RecordPage | undefined = await this.listRecords(options)
+    while (page !== undefined) {
+      const { ids, nextToken: token }: RecordPage = page
+      // The next page is read while this one is consumed.
+      const next: Promise<RecordPage> | undefined =
+        token === undefined ? undefined : this.listRecords({ ...options, token })
+      next?.catch(() => undefined)
+      for (const id of ids) yield id
+      page = await next
+    }
   }
 
   /** Resolves when every write of this group acknowledged before is in a Parquet file that readers can see. */

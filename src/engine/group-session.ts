@@ -37,6 +37,9 @@ export class GroupSession {
   readonly #isDeleted: () => boolean
   #model: FeatureGroupModel
   #schema: RecordSchema
+  /** Used again by every read, which fills and copies them before it first waits. */
+  readonly #requests: readonly KeyRequestBuilder[]
+  readonly #scratch: IdScratch
   /** Those under way. */
   readonly #ingestions = new Set<Ingestion>()
   readonly #conditionals = new Set<Promise<void>>()
@@ -48,6 +51,8 @@ export class GroupSession {
     this.#publisher = publisher
     this.#isDeleted = isDeleted
     this.puts = new PutBuffer(core, model.number)
+    this.#requests = core.shards.map(() => new KeyRequestBuilder())
+    this.#scratch = new IdScratch(core.shards.length)
   }
 
   get name(): string {
@@ -136,9 +141,10 @@ export class GroupSession {
     this.checkOpen()
     this.#checkOnline()
     const { shards } = this.core
-    const requests = shards.map(() => new KeyRequestBuilder())
+    const requests = this.#requests
+    for (const request of requests) request.clear()
     const positions: number[][] = shards.map(() => [])
-    const scratch = new IdScratch(shards.length)
+    const scratch = this.#scratch
     for (let i = 0; i < ids.length; i++) {
       const text = ids[i]!
       if (scratch.setText(text) !== ID_OK) throw this.#badId(text, i)
@@ -146,6 +152,7 @@ export class GroupSession {
       positions[scratch.shard]!.push(i)
     }
     const versions = new Array<Version | undefined>(ids.length).fill(undefined)
+    this.core.readsInFlight++
     await Promise.all(
       shards.map(async (shard, s) => {
         const { count } = requests[s]!
@@ -161,7 +168,7 @@ export class GroupSession {
           if (length > 0) versions[position] = { bytes, start, end: at }
         }
       }),
-    )
+    ).finally(() => this.core.readsInFlight--)
     return versions
   }
 

@@ -144,6 +144,17 @@ export class Millrace {
     await Promise.all([this.#parts.publisher.flush(), online])
   }
 
+  /**
+   * Takes every record out of the online stores whose time to live has passed by now. The store does so by itself, a
+   * little later; readers never see such a record in either case.
+   * @returns the number of records
+   */
+  async expire(): Promise<number> {
+    this.#parts.core.checkOpen()
+    const counts = await this.#askAll((shard) => shard.request({ type: 'expire' }))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
   async stats(): Promise<StoreStatistics> {
     const { core, manifest, catalog, options, publisher, encoder } = this.#parts
     core.checkOpen()

@@ -49,7 +49,7 @@ export interface StoreParts {
 /** @throws as `Millrace.open`; nothing stays open or locked then */
 export async function openStore(directory: string, options: ResolvedOptions): Promise<StoreParts> {
   const fileSystem = nodeFileSystem
-  const clock = systemClock
+  const clock = options.clock ?? systemClock
   const before = readIdentity(fileSystem, directory)
   if (before !== undefined) checkShards(before, directory, options.shards)
   else divideBudgets(options, options.shards ?? defaultShards())
@@ -156,6 +156,8 @@ function configOf(
     flushAgeMs: options.flushAgeMs,
     flushRows: options.flushRows,
     flushBytes: Math.ceil(options.flushBytes / identity.shards),
+    hasExpiryMarkers: options.hasExpiryMarkers,
+    manualClock: options.clock?.shared,
   }
 }
 

@@ -1,5 +1,6 @@
 /** Options of a store: defaults, checks, and how the memory and log budgets are divided. */
 import { availableParallelism, totalmem } from 'node:os'
+import { ManualClock } from '../core/clock.ts'
 import { invalid, MillraceError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Durability } from '../workers/protocol.ts'
@@ -51,6 +52,10 @@ export interface MillraceOptions {
    * updates in part on every tier, larger batches.
    */
   readonly extensions?: boolean
+  /** Whether a record that expires leaves a marker in the offline store (R-399). Default true. */
+  readonly expiryMarkers?: boolean
+  /** Time for tests: a clock that only moves when it is told to. Default: the system's. */
+  readonly clock?: ManualClock
   /** Where offline files go, below `DIR/offline/`, and what ARNs say. The defaults suit a store of your own. */
   readonly location?: {
     readonly bucket?: string
@@ -85,6 +90,8 @@ export interface ResolvedOptions {
   readonly segmentBytes: number
   readonly logBytes: number
   readonly hasExtensions: boolean
+  readonly hasExpiryMarkers: boolean
+  readonly clock: ManualClock | undefined
   readonly location: StoreLocation
 }
 
@@ -98,6 +105,8 @@ const OPTION_NAMES = [
   'parquet',
   'log',
   'extensions',
+  'expiryMarkers',
+  'clock',
   'location',
 ]
 /** The options that are objects themselves. */
@@ -163,6 +172,8 @@ export function resolveOptions(options: MillraceOptions): ResolvedOptions {
       most: Number.MAX_SAFE_INTEGER,
     }),
     hasExtensions: flag('extensions', options.extensions, false),
+    hasExpiryMarkers: flag('expiryMarkers', options.expiryMarkers, true),
+    clock: manualClock(options.clock),
     location: {
       bucket: plainName('location.bucket', location.bucket ?? 'millrace'),
       prefix: (location.prefix ?? '')
@@ -197,6 +208,11 @@ function plainName(option: string, value: string): string {
 function matching(option: string, value: string, pattern: RegExp): string {
   if (typeof value === 'string' && pattern.test(value)) return value
   throw invalid(`${option}: expected a text that matches ${pattern.source}, found ${show(value)}`)
+}
+
+function manualClock(clock: unknown): ManualClock | undefined {
+  if (clock === undefined || clock instanceof ManualClock) return clock
+  throw invalid('clock: expected a ManualClock; other clocks cannot be read by the threads of a store')
 }
 
 function flag(name: string, value: unknown, byDefault: boolean): boolean {

@@ -25,6 +25,10 @@ export interface ShardConfig {
   readonly flushAgeMs: number
   readonly flushRows: number
   readonly flushBytes: number
+  /** Whether an expired record leaves a marker in the offline store. */
+  readonly hasExpiryMarkers: boolean
+  /** Memory of a clock that tests move; undefined for the system's. */
+  readonly manualClock: SharedArrayBuffer | undefined
 }
 
 /**
@@ -85,6 +89,8 @@ export interface ShardStatistics {
   readonly unpublishedRows: number
   readonly openHours: number
   readonly logBytes: number
+  /** Records that expired since the store was opened. */
+  readonly expired: number
   /** Per feature group number. */
   readonly online: readonly { featureGroup: number; records: number; tombstones: number; bytes: number }[]
   readonly timings: Readonly<Record<TimedStage, number>>
@@ -139,6 +145,8 @@ export type ShardRequest =
   | { type: 'published'; round: number; hours: readonly SealedHour[] }
   /** Answered when everything logged before is merged and durable in the online partition. */
   | { type: 'flushOnline' }
+  /** Takes out every record whose time to live has passed by now. */
+  | { type: 'expire' }
   | { type: 'addGroup'; group: FeatureGroupModel }
   | { type: 'dropGroup'; featureGroup: number }
   | { type: 'statistics' }
@@ -159,6 +167,8 @@ export interface ShardReplies {
   columns: ColumnsReply
   published: undefined
   flushOnline: undefined
+  /** Number of records. */
+  expire: number
   addGroup: undefined
   dropGroup: undefined
   statistics: ShardStatistics

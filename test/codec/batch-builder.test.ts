@@ -199,6 +199,7 @@ describe('a batch', () => {
       ...origin,
       batchBytes: BATCH_HEADER_BYTES,
       recordCount: 0,
+      lastInvocationUs: 0,
     })
   })
 

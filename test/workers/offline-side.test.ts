@@ -26,6 +26,8 @@ const CONFIG: ShardConfig = {
   memoryBytes: 64 * 1024 * 1024,
   flushAgeMs: 300_000,
   flushRows: 100,
+  hasExpiryMarkers: true,
+  manualClock: undefined,
   flushBytes: 50_000,
 }
 
@@ -123,12 +125,12 @@ describe('a sealed hour', () => {
     offline.seal({ round, writeTimeUs: 5, partBytes: 1e9, hours: sealed })
   }
   const idsOf = async (round: number, eventHour: number): Promise<string[]> => {
-    const pause = (): Promise<void> => Promise.resolve()
+    const pacing = { turnMsMax: () => 8, pause: () => Promise.resolve() }
     const { parts } = await offline.columns(
       round,
       [{ featureGroup: 1, eventHour, writeTimeUs: 5 }],
       () => SCHEMA,
-      pause,
+      pacing,
     )
     return parts.flatMap(({ ipc }) =>
       tableFromIPC(ipc)
