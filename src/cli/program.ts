@@ -1,6 +1,7 @@
 /** The command line: its commands, options and exit codes. What the commands do is in files of their own. */
 import { Command, CommanderError, Option } from 'commander'
 import type { TargetStore } from '../core/definition.ts'
+import { packageJson } from '../core/package-json.ts'
 import type { MillraceOptions } from '../index.ts'
 import { backfill, EXIT_ROWS_REJECTED } from './backfill.ts'
 import { demo } from './demo.ts'
@@ -10,7 +11,6 @@ import { inspect } from './inspect.ts'
 import { Interrupted } from './interrupt.ts'
 import { parseBytes, parseCount, parseNames, parseRename } from './option-values.ts'
 import { notice } from './output.ts'
-import { packageJson } from './package-json.ts'
 
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
