@@ -27,10 +27,12 @@ import {
   KIND_STRING,
   type RecordSchema,
 } from '../core/model.ts'
+import type { OfflineSource } from '../query/offline-source.ts'
 import { ID_OK, IdScratch } from './id-scratch.ts'
 import { Ingestion, type IngestOptions, type IngestReport, sourceHash, sourcePositions } from './ingest.ts'
 import { feedRows, type RowInput } from './ingest-input.ts'
 import { decodeToken, encodeToken } from './list-token.ts'
+import { OfflineReading } from './offline-reading.ts'
 import type { Publisher } from './publisher.ts'
 import { PutBuffer } from './put-buffer.ts'
 import { RecordPacker } from './record-packer.ts'
@@ -63,7 +65,9 @@ export interface RecordPage {
   readonly nextToken: string | undefined
 }
 
-export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinition> {
+export class FeatureGroup<
+  D extends FeatureGroupDefinition = FeatureGroupDefinition,
+> extends OfflineReading<D> {
   readonly #model: FeatureGroupModel
   readonly #schema: RecordSchema
   readonly #core: StoreCore
@@ -77,6 +81,7 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
 
   /** Made by the store. */
   constructor(model: FeatureGroupModel, core: StoreCore, publisher: Publisher, isDeleted: () => boolean) {
+    super()
     this.#model = model
     this.#schema = compileSchema(model)
     this.#core = core
@@ -351,6 +356,15 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
     }
     if (targets === 0) throw invalid('stores: expected at least one of "online" and "offline"')
     return targets
+  }
+
+  protected override offlineSource(): OfflineSource {
+    this.#checkOpen()
+    const group = this.#model
+    const place = { featureGroup: group.name }
+    if (!group.offline)
+      throw invalid(`feature group "${group.name}" has no offline store to read from`, place)
+    return { group, files: () => this.#publisher.filesOf(group.number), flush: () => this.flush() }
   }
 
   #checkOnline(): void {
