@@ -23,6 +23,12 @@ export type { RecoverySummary } from './engine/open-store.ts'
 export type { MillraceOptions } from './engine/options.ts'
 export type { StoreStatistics } from './engine/statistics.ts'
 export type {
+  AgreementOptions,
+  AgreementProgress,
+  AgreementReport,
+  RecordDifference,
+} from './query/agreement.ts'
+export type {
   EventTimeInput,
   FeatureName,
   HistoryOptions,
@@ -34,3 +40,4 @@ export type {
   RecordColumns,
   ServiceColumns,
 } from './query/options.ts'
+export type { RebuildOptions, RebuildProgress, RebuildReport } from './query/rebuild-online.ts'

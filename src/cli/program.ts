@@ -11,6 +11,7 @@ import { inspect } from './inspect.ts'
 import { Interrupted } from './interrupt.ts'
 import { parseBytes, parseCount, parseNames, parseRename } from './option-values.ts'
 import { notice } from './output.ts'
+import { type RebuildArguments, rebuildOnline } from './rebuild-online.ts'
 
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
@@ -120,6 +121,17 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
     .description('show the feature groups of a store, and what is in it')
     .argument('<directory>', 'data directory')
     .action(async (directory: string) => exitWith(await inspect(directory)))
+
+  program
+    .command('rebuild-online')
+    .description('write the latest record of every id in the offline files into the online store')
+    .argument('<directory>', 'data directory')
+    .argument('<feature-group>')
+    .option('--verify', 'compare both stores afterwards, record by record')
+    .option('--memory <bytes>', 'what finding the latest records may take (default: 512MiB)', parseBytes)
+    .action(async (directory: string, featureGroup: string, options: RebuildArguments) =>
+      exitWith(await rebuildOnline(directory, featureGroup, options)),
+    )
 }
 
 interface BackfillArguments {

@@ -11,7 +11,7 @@ import type { FeatureGroupModel } from '../core/model.ts'
 import { type EventTimeKey, eventTimeKey, eventTimeKeySql, type IdKey, idKey, typeOf } from './keys.ts'
 import { OfflineQuery, PLACE } from './offline-query.ts'
 import type { OfflineSource } from './offline-source.ts'
-import type { FeatureName, HistoryOptions, HistoryRow, HistoryView } from './options.ts'
+import type { FeatureName, HistoryOptions, HistoryRow, HistoryView, QueryOptions } from './options.ts'
 import { type ColumnValue, columnsReader, recordAt } from './row-reader.ts'
 import { sqlName } from './sql.ts'
 
@@ -104,11 +104,7 @@ export class History {
     this.#group = group
   }
 
-  static async open(
-    source: OfflineSource,
-    plan: HistoryPlan,
-    options: HistoryOptions<FeatureGroupDefinition, string>,
-  ): Promise<History> {
+  static async open(source: OfflineSource, plan: HistoryPlan, options: QueryOptions): Promise<History> {
     const from = plan.bounds.find(({ comparison }) => comparison === '>=')?.eventHour
     const to = plan.bounds.filter(({ comparison }) => comparison !== '>=').map(({ eventHour }) => eventHour)
     const hours = { from, to: to.length === 0 ? undefined : Math.min(...to) }
