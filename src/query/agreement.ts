@@ -6,10 +6,10 @@
  */
 import type { RecordId } from '../core/definition.ts'
 import { hashLow } from '../core/record-hash.ts'
+import type { ColumnValue } from './column-value.ts'
 import { History, planHistory } from './history.ts'
 import type { OfflineSource } from './offline-source.ts'
 import type { QueryOptions } from './options.ts'
-import type { ColumnValue } from './row-reader.ts'
 
 /** A record as either store hands it out. */
 type PlainRecord = Readonly<Record<string, ColumnValue>>

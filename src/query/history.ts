@@ -8,11 +8,12 @@
 import type { FeatureGroupDefinition } from '../core/definition.ts'
 import { invalid, quote } from '../core/errors.ts'
 import type { FeatureGroupModel } from '../core/model.ts'
+import type { ColumnValue } from './column-value.ts'
 import { type EventTimeKey, eventTimeKey, eventTimeKeySql, type IdKey, idKey, typeOf } from './keys.ts'
 import { OfflineQuery, PLACE } from './offline-query.ts'
 import type { OfflineSource } from './offline-source.ts'
 import type { FeatureName, HistoryOptions, HistoryRow, HistoryView, QueryOptions } from './options.ts'
-import { type ColumnValue, columnsReader, recordAt } from './row-reader.ts'
+import { columnsReader, recordAt } from './row-reader.ts'
 import { sqlName } from './sql.ts'
 
 /** Checked options. */

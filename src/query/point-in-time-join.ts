@@ -6,12 +6,13 @@
 import type { FeatureGroupDefinition } from '../core/definition.ts'
 import { invalid } from '../core/errors.ts'
 import type { FeatureGroupModel } from '../core/model.ts'
+import type { ColumnValue } from './column-value.ts'
 import { planColumns, planMoment } from './history.ts'
 import { eventTimeKey, type IdKey, idKey, typeOf } from './keys.ts'
 import { OfflineQuery, PLACE } from './offline-query.ts'
 import type { OfflineSource } from './offline-source.ts'
 import type { FeatureName, JoinedRow, PointInTimeJoinOptions } from './options.ts'
-import { type ColumnValue, columnsReader, recordAt } from './row-reader.ts'
+import { columnsReader, recordAt } from './row-reader.ts'
 import { sqlName } from './sql.ts'
 
 interface JoinPlan {

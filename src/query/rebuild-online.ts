@@ -6,10 +6,10 @@ import {
   checkAgreement,
   type OnlineReader,
 } from './agreement.ts'
+import type { ColumnValue } from './column-value.ts'
 import { History, planHistory } from './history.ts'
 import type { OfflineSource } from './offline-source.ts'
 import type { QueryOptions } from './options.ts'
-import type { ColumnValue } from './row-reader.ts'
 
 export interface RebuildOptions extends QueryOptions {
   /** Compare both stores afterwards. Default false. */

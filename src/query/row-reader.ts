@@ -5,10 +5,10 @@
 import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api'
 import { assert } from '../core/errors.ts'
 import { DuckDbColumnChunk } from './column-chunk.ts'
+import type { ColumnValue } from './column-value.ts'
 import type { DuckDb } from './duckdb.ts'
 import { type InputValue, READERS, type Reading } from './value-readers.ts'
 
-export type ColumnValue = InputValue | readonly InputValue[]
 export type Columns = readonly (readonly ColumnValue[])[]
 
 const READINGS: Readonly<Record<string, Reading>> = { BIGINT: 'integer', DOUBLE: 'double', VARCHAR: 'text' }
