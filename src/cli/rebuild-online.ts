@@ -1,6 +1,6 @@
 /** Makes the online store of a feature group again of its offline files, and compares both if asked. */
 import { systemClock } from '../core/clock.ts'
-import type { AgreementReport, RecordDifference } from '../index.ts'
+import type { AgreementReport, RebuildReport, RecordDifference } from '../index.ts'
 import { EXIT_ROWS_REJECTED } from './backfill.ts'
 import { withProgress } from './ingest-file.ts'
 import { checkStoreExists } from './inspect.ts'
@@ -56,12 +56,7 @@ async function runRebuild(
       }),
   )
   const rebuiltMs = systemClock.monotonicMs() - startMs
-  if (report.isAborted) {
-    throw new Interrupted(
-      `interrupted after ${formatCount(report.written)} of ${formatCount(report.records)} records; ` +
-        'all of these are durable, and the same command does it again from the start',
-    )
-  }
+  if (report.isAborted) throw interruptedAfter(report)
   for (const { message } of report.errors) print(`rejected: ${message}`)
   print(
     renderTable(
@@ -84,6 +79,15 @@ async function runRebuild(
     if (!tellAgreement(agreement)) return 1
   }
   return report.rejected === 0 ? 0 : EXIT_ROWS_REJECTED
+}
+
+function interruptedAfter({ records, written }: RebuildReport): Interrupted {
+  return new Interrupted(
+    records === 0
+      ? 'interrupted before anything was written'
+      : `interrupted after ${formatCount(written)} of ${formatCount(records)} records; all of these are durable, ` +
+          'and the same command does it again from the start',
+  )
 }
 
 function tellAgreement(agreement: AgreementReport): boolean {

@@ -25,8 +25,6 @@ export interface AgreementOptions extends QueryOptions {
   readonly differencesMax?: number
   /** Ids remembered at a time, about 100 bytes each; more ids take more passes over the files. Default 1,000,000. */
   readonly idsMax?: number
-  /** Ends the check with the reason of the signal. */
-  readonly signal?: AbortSignal
   readonly onProgress?: (progress: AgreementProgress) => void
 }
 

@@ -208,19 +208,15 @@ export class History {
   /** Where the rows of a view lie. */
   #choice(view: Exclude<HistoryView, 'writes'>): string {
     const id = sqlName(this.#group.recordIdentifier)
-    const { version } = this.#query
-    const rows = `(SELECT ${id} AS id, ${eventTimeKeySql(this.#group)} AS event_time, ${version} AS version, ${PLACE} AS place,
-                   is_deleted FROM ${this.#filtered})`
-    if (view === 'latest') {
-      return `SELECT arg_max(place, version) AS place FROM ${rows} GROUP BY id HAVING NOT arg_max(is_deleted, version)`
-    }
-    if (view === 'versions')
-      return `SELECT arg_max(place, version) AS place FROM ${rows} GROUP BY id, event_time`
-    return `WITH candidates AS ${rows},
-      markers AS (SELECT id, max(version) AS version FROM candidates WHERE is_deleted GROUP BY id),
-      versions AS (SELECT id, max(version) AS version, arg_max(place, version) AS place FROM candidates GROUP BY id, event_time)
-      SELECT place FROM versions LEFT JOIN markers USING (id)
-      WHERE markers.version IS NULL OR versions.version > markers.version`
+    const rows = `(SELECT ${id} AS id, ${eventTimeKeySql(this.#group)} AS event_time, ${this.#query.version} AS version
+                   FROM ${this.#filtered})`
+    const perId = `(SELECT max(version) AS version FROM ${rows} GROUP BY id)`
+    if (view === 'latest') return `SELECT version.place AS place FROM ${perId} WHERE NOT version.is_deleted`
+    const versions = `(SELECT id, max(version) AS version FROM ${rows} GROUP BY id, event_time)`
+    if (view === 'versions') return `SELECT version.place AS place FROM ${versions}`
+    const markers = `(SELECT id, max(version) AS version FROM ${rows} WHERE version.is_deleted GROUP BY id)`
+    return `SELECT versions.version.place AS place FROM ${versions} AS versions LEFT JOIN ${markers} AS markers USING (id)
+            WHERE markers.version IS NULL OR versions.version > markers.version`
   }
 }
 

@@ -16,6 +16,8 @@ export interface QueryOptions {
   readonly memoryBytes?: number
   /** Where what does not fit in `memoryBytes` may go; by default nowhere, and a query that needs more is refused. */
   readonly temporaryDirectory?: string
+  /** Interrupts the query, which then throws the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 /**

@@ -9,7 +9,7 @@ import type { FeatureGroupModel } from '../core/model.ts'
 import type { ColumnValue } from './column-value.ts'
 import { planColumns, planMoment } from './history.ts'
 import { eventTimeKey, type IdKey, idKey, typeOf } from './keys.ts'
-import { OfflineQuery, PLACE } from './offline-query.ts'
+import { OfflineQuery, PLACE, versionSql } from './offline-query.ts'
 import type { OfflineSource } from './offline-source.ts'
 import type { FeatureName, JoinedRow, PointInTimeJoinOptions } from './options.ts'
 import { columnsReader, recordAt } from './row-reader.ts'
@@ -117,16 +117,21 @@ async function find(
     await query.setVariable('as_of_write_ms', BigInt(plan.asOfWriteMs), BIGINT)
     conditions.push(`epoch_ms(write_time) <= getvariable('as_of_write_ms')`)
   }
-  // A version is (event time, invocation time, write time, place); nothing of the base row's event time is later
-  // than this one.
-  const bound = `row(base.event_time, TIMESTAMPTZ 'infinity', TIMESTAMPTZ 'infinity', 9223372036854775807)`
+  // Nothing of the base row's own event time is later than this.
+  const bound = versionSql({
+    eventTime: 'base.event_time',
+    invocationTime: `TIMESTAMPTZ 'infinity'`,
+    writeTime: `TIMESTAMPTZ 'infinity'`,
+    place: '9223372036854775807',
+    isDeleted: 'true',
+  })
   await query.run(
     `CREATE TEMP TABLE found AS
-     SELECT base.number, versions.place FROM base ASOF JOIN (
-       SELECT ${sqlName(group.recordIdentifier)} AS id, ${query.version} AS version, ${PLACE} AS place, is_deleted
+     SELECT base.number AS number, history.version.place AS place FROM base ASOF JOIN (
+       SELECT ${sqlName(group.recordIdentifier)} AS id, ${query.version} AS version
        FROM ${query.table} WHERE ${conditions.join(' AND ')}
-     ) AS versions ON base.id = versions.id AND ${bound} >= versions.version
-     WHERE NOT versions.is_deleted`,
+     ) AS history ON base.id = history.id AND ${bound} >= history.version
+     WHERE NOT history.version.is_deleted`,
   )
 }
 

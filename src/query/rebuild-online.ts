@@ -1,11 +1,6 @@
 /** The online store, made again of offline files: of every id the latest version that is not a delete. */
 import { invalid } from '../core/errors.ts'
-import {
-  type AgreementOptions,
-  type AgreementReport,
-  checkAgreement,
-  type OnlineReader,
-} from './agreement.ts'
+import { type AgreementReport, checkAgreement, type OnlineReader } from './agreement.ts'
 import type { ColumnValue } from './column-value.ts'
 import { History, planHistory } from './history.ts'
 import type { OfflineSource } from './offline-source.ts'
@@ -14,7 +9,7 @@ import type { QueryOptions } from './options.ts'
 export interface RebuildOptions extends QueryOptions {
   /** Compare both stores afterwards. Default false. */
   readonly verify?: boolean
-  /** Ends the rebuild between two batches; what was written stays, and it may be begun again. */
+  /** Ends the rebuild, which then tells how far it came; what was written stays, and it may be begun again. */
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: RebuildProgress) => void
   /** Of the verification. */
@@ -66,18 +61,36 @@ export async function rebuildOnline(
       featureGroup: group.name,
     })
   }
-  const history = await History.open(source, planHistory(group, { view: 'latest' }), options)
+  let progress: RebuildProgress = { records: 0, written: 0, bytes: 0 }
+  try {
+    const report = await writeSnapshot(source, online, options, (done) => {
+      progress = done
+      onProgress?.(done)
+    })
+    if (options.verify !== true || report.isAborted) return { ...report, agreement: undefined }
+    const { onProgress: _, ...common } = options
+    return { ...report, agreement: await checkAgreement(source, online, common) }
+  } catch (thrown) {
+    if (signal?.aborted !== true) throw thrown
+    return { ...progress, rejected: 0, errors: [], isAborted: true, agreement: undefined }
+  }
+}
+
+async function writeSnapshot(
+  source: OfflineSource,
+  online: { readonly write: WriteOnline },
+  options: RebuildOptions,
+  onProgress: (progress: RebuildProgress) => void,
+): Promise<Omit<RebuildReport, 'agreement'>> {
+  const { signal } = options
+  const history = await History.open(source, planHistory(source.group, { view: 'latest' }), options)
   try {
     const records = await history.count()
     const { accepted, rejected, bytes, errors, isAborted } = await online.write(history.records(), {
       ...(signal !== undefined && { signal }),
-      onProgress: (done) => onProgress?.({ records, written: done.accepted, bytes: done.bytes }),
+      onProgress: (done) => onProgress({ records, written: done.accepted, bytes: done.bytes }),
     })
-    const report = { records, written: accepted, rejected, bytes, errors, isAborted }
-    if (options.verify !== true || isAborted) return { ...report, agreement: undefined }
-    const { onProgress: _, ...common } = options
-    const agreement = await checkAgreement(source, online, common satisfies AgreementOptions)
-    return { ...report, agreement }
+    return { records, written: accepted, bytes, rejected, errors, isAborted }
   } finally {
     history.close()
   }

@@ -2,13 +2,15 @@
  * Goal: `history` tells exactly the rows that section g.5 of the specification says, whatever is equal, late or missing.
  * Method: files made by hand, read back and compared with an oracle of plain arrays.
  */
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDuckDb } from '../../src/query/duckdb.ts'
+import type { FeatureGroupModel } from '../../src/core/model.ts'
+import { openDuckDb, queryRows } from '../../src/query/duckdb.ts'
 import { readHistory } from '../../src/query/history.ts'
 import { OfflineQuery } from '../../src/query/offline-query.ts'
+import type { OfflineSource } from '../../src/query/offline-source.ts'
 import type { HistoryOptions, HistoryView } from '../../src/query/options.ts'
 import { columnsReader } from '../../src/query/row-reader.ts'
 import { sqlText } from '../../src/query/sql.ts'
@@ -124,6 +126,19 @@ describe('history of generated files', () => {
   })
 })
 
+async function copy(query: string, path: string): Promise<void> {
+  const duckDb = await openDuckDb()
+  await duckDb.connection.run(`COPY (${query}) TO ${sqlText(path)} (FORMAT parquet, ROW_GROUP_SIZE 20000)`)
+  duckDb.close()
+}
+
+/** A source of one file, whose rows have the event time TIMES[3]. */
+const sourceOf = (group: FeatureGroupModel, path: string): OfflineSource => ({
+  group,
+  files: () => [{ path, eventHour: hourOf(TIMES[3]!) }],
+  flush: async () => undefined,
+})
+
 describe('history', () => {
   const row = (id: string, at: string, values: Record<string, string | number | bigint> = {}) => ({
     id,
@@ -219,22 +234,15 @@ describe('history', () => {
   })
 
   it('reads lists as arrays', async () => {
-    const directory = temporaryDirectory()
-    const path = join(directory, 'lists.parquet')
-    const duckDb = await openDuckDb()
-    await duckDb.connection.run(
-      `COPY (SELECT 'a' AS id, '${TIMES[3]}' AS "at", [1, NULL, 9007199254740993]::BIGINT[] AS fare, ['x', '']::VARCHAR[] AS riders,
-        []::DOUBLE[] AS hour, TIMESTAMPTZ '2026-01-01' AS write_time, TIMESTAMPTZ '2026-01-01' AS api_invocation_time,
-        false AS is_deleted) TO ${sqlText(path)} (FORMAT parquet)`,
+    const path = join(temporaryDirectory(), 'lists.parquet')
+    await copy(
+      `SELECT 'a' AS id, '${TIMES[3]}' AS "at", [1, NULL, 9007199254740993]::BIGINT[] AS fare,
+        ['x', '']::VARCHAR[] AS riders, []::DOUBLE[] AS hour, TIMESTAMPTZ '2026-01-01' AS write_time,
+        TIMESTAMPTZ '2026-01-01' AS api_invocation_time, false AS is_deleted`,
+      path,
     )
-    duckDb.close()
     // Until a definition can say that a feature is a list, a group whose files have one is as good.
-    const group = modelOf({ id: 'String', at: 'String' })
-    const source = {
-      group,
-      files: () => [{ path, eventHour: hourOf(TIMES[3]!) }],
-      flush: async () => undefined,
-    }
+    const source = sourceOf(modelOf({ id: 'String', at: 'String' }), path)
     const query = await OfflineQuery.open(source, {}, {})
     for await (const { chunk, types } of query.stream(`SELECT fare, riders, hour FROM ${query.table}`)) {
       const values = columnsReader(query.duckDb, types)(chunk)
@@ -282,6 +290,36 @@ describe('history', () => {
       code: 'IO_FAILED',
       message: expect.stringContaining('the offline files of feature group "rides" could not be read'),
     })
+  })
+
+  it('ends with the reason of a signal: before it begins, and between two rows', async () => {
+    const rows = Array.from({ length: 20_000 }, (_, n) => row(`r${n}`, TIMES[3]!))
+    const source = await writer.write(GROUP, temporaryDirectory(), [{ write: 1, rows }])
+    const aborted = { signal: AbortSignal.abort(new Error('too late')) }
+    await expect(all(readHistory(source, aborted))).rejects.toThrow('too late')
+    const controller = new AbortController()
+    let seen = 0
+    const reading = (async () => {
+      for await (const _ of readHistory(source, { signal: controller.signal }))
+        if (++seen === 1) controller.abort(new Error('enough'))
+    })()
+    await expect(reading).rejects.toThrow('enough')
+    expect(seen).toBeLessThan(20_000)
+  })
+
+  it('may use a temporary directory, and leaves nothing there', async () => {
+    const directory = temporaryDirectory()
+    const source = await writer.write(GROUP, temporaryDirectory(), [
+      { write: 1, rows: [row('a', TIMES[3]!)] },
+    ])
+    const query = await OfflineQuery.open(source, {}, { temporaryDirectory: directory })
+    const [setting] = await queryRows<{ used: string }>(
+      query.duckDb.connection,
+      `SELECT current_setting('temp_directory') AS used`,
+    )
+    query.close()
+    expect(setting?.used).toBe(directory)
+    expect(readdirSync(directory)).toEqual([])
   })
 
   it('says what helps when memory is too small', async () => {

@@ -2,6 +2,7 @@
  * Goal: each base row gets the record as of its event time, in its place, whatever is equal, late, deleted or missing.
  * Method: files made by hand, joined and compared with an oracle of plain arrays.
  */
+import { tableFromArrays } from 'apache-arrow'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FeatureGroupModel } from '../../src/core/model.ts'
@@ -110,5 +111,62 @@ describe('many base rows', () => {
       return first < 50 && last >= first ? last : undefined
     })
     expect(found).toEqual(expected)
+  })
+})
+
+describe('base rows', () => {
+  const group = modelOf({ id: 'Integral', at: 'String', n: 'Integral' })
+  const at = '2026-03-01T12:00:00Z'
+  const source = () =>
+    writer.write(group, temporaryDirectory(), [
+      { write: 1, rows: [{ id: '7', at, api: 0, deleted: false, values: { n: 1n } }] },
+    ])
+  const numbers = async (rows: Iterable<object> | AsyncIterable<object>): Promise<unknown[]> =>
+    (await all(joinPointInTime(await source(), rows, {}))).map(({ features }) => features?.['n'])
+
+  it('may come one by one, later, with ids of any form and event times as dates', async () => {
+    async function* rows() {
+      yield { id: 7, at: new Date(at) }
+      yield { id: '7', at: '2026-03-01T11:59:59.999999999Z' }
+      yield { id: 7n, at: '2026-03-01T12:00:00.000000000Z' }
+    }
+    expect(await numbers(rows())).toEqual([1, undefined, 1])
+    expect(await numbers([])).toEqual([])
+  })
+
+  it('may be an Arrow table', async () => {
+    const table = tableFromArrays({
+      id: BigInt64Array.from([7n, 8n, 7n]),
+      at: [at, at, '2026-01-01T00:00:00Z'],
+    })
+    expect(await numbers(table)).toEqual([1, undefined, undefined])
+  })
+
+  it('are refused by number, before any file is read, if their id or event time is not one', async () => {
+    const join = (row: object) =>
+      all(
+        joinPointInTime(
+          { group, files: () => expect.fail('no file is read'), flush: async () => undefined },
+          [{ id: 7, at }, row],
+          {},
+        ),
+      )
+    await expect(join({ id: 7.5, at })).rejects.toThrow(
+      'row 1, "id": expected a whole number of 64 bits, found 7.5',
+    )
+    await expect(join({ id: 2n ** 63n, at })).rejects.toThrow(
+      'row 1, "id": expected a whole number of 64 bits',
+    )
+    await expect(join({ id: '', at })).rejects.toThrow(
+      'row 1, "id": expected a whole number of 64 bits, found ""',
+    )
+    await expect(join({ id: 7, at: 5 })).rejects.toThrow('row 1, "at": expected YYYY-MM-DDThh:mm:ss')
+    await expect(join({ id: 7 })).rejects.toThrow('or a Date, found undefined')
+    const fractional = modelOf({ id: 'String', at: 'Fractional' })
+    const none = { group: fractional, files: () => [], flush: async () => undefined }
+    await expect(all(joinPointInTime(none, [{ id: 'a', at: Number.NaN }], {}))).rejects.toThrow(
+      'row 0, "at": expected Unix seconds from -62167219200 to 253402300799.999999999 or a Date, found NaN',
+    )
+    expect(() => joinPointInTime(none, 5 as unknown as [], {})).toThrow('rows: expected an iterable')
   })
 })
