@@ -6,7 +6,7 @@ import { BatchBuilder } from '../src/codec/batch-builder.ts'
 import { ColumnBuilder } from '../src/codec/columns.ts'
 import { encodeParquet } from '../src/codec/parquet.ts'
 import { type RowView, viewRows } from '../src/codec/row.ts'
-import { compileSchema } from '../src/core/model.ts'
+import { compileSchema, NO_SETTINGS } from '../src/core/model.ts'
 import { RecordPacker } from '../src/engine/record-packer.ts'
 import { Memtable } from '../src/stores/memtable.ts'
 import { RowChunks } from '../src/stores/row-chunks.ts'
@@ -19,12 +19,15 @@ const schema = compileSchema({
   online: true,
   offline: true,
   description: '',
+  tier: 'Standard',
   createdAtMs: 0,
+  updatedAtMs: 0,
+  settings: NO_SETTINGS,
   status: 'created',
   offlineDirectory: '',
 })
 const origin = { featureGroup: 1, sourceLow: 0, sourceHigh: 0, sourceFrom: 0, sourceUpTo: 0 }
-const operation = { operation: 1, targets: 3, invocationMs: 1 }
+const operation = { operation: 1, targets: 3, invocationUs: 1, ttlSeconds: 0 }
 
 export interface StageResult {
   readonly stage: string

@@ -1,12 +1,23 @@
 /** Millrace: an embeddable, sharded ingestion engine. The public surface, and the only barrel. */
+
+export { ManualClock } from './core/clock.ts'
 export type {
+  AnyInputValue,
+  AnyOutputValue,
+  CollectionFeature,
+  CollectionType,
   DeletionMode,
+  FeatureDeclaration,
   FeatureGroupDefinition,
   FeatureType,
+  OnlineStoreOptions,
+  OnlineTier,
   RecordId,
   RecordInput,
   RecordOutput,
+  RecordUpdate,
   TargetStore,
+  TimeToLive,
 } from './core/definition.ts'
 export { type ErrorCode, type ErrorKind, MillraceError } from './core/errors.ts'
 export {
@@ -15,6 +26,7 @@ export {
   type ListOptions,
   type PutOptions,
   type RecordPage,
+  type WriteOptions,
 } from './engine/feature-group.ts'
 export type { FeatureGroupDescription } from './engine/group-model.ts'
 export type { IngestOptions, IngestProgress, IngestReport, RowError } from './engine/ingest.ts'

@@ -1,5 +1,6 @@
 /** What a store is made of and what is in it. */
 import { MillraceError } from '../core/errors.ts'
+import { typeText } from '../core/model.ts'
 import { readIdentity } from '../engine/store-identity.ts'
 import type { FeatureGroupDescription, Millrace, StoreStatistics } from '../index.ts'
 import { nodeFileSystem } from '../io/file-system.ts'
@@ -103,6 +104,10 @@ function renderFeatures(group: FeatureGroupDescription): string {
     [group.eventTime, 'event time'],
     [group.recordIdentifier, 'record identifier'],
   ])
-  const rows = Object.entries(group.features).map(([name, type]) => [name, type, roles.get(name) ?? ''])
+  const rows = Object.entries(group.features).map(([name, type]) => [
+    name,
+    typeText(type),
+    roles.get(name) ?? '',
+  ])
   return renderTable([text('feature'), text('type'), text('role')], rows)
 }

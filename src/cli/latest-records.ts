@@ -2,7 +2,7 @@
  * What the online store must hold after a file was ingested, computed by DuckDB alone from the file: per record id the
  * row with the latest event time, and of those with the same event time the last one in the file (R-113).
  */
-import type { FeatureGroup } from '../index.ts'
+import type { AnyOutputValue, FeatureGroup } from '../index.ts'
 import { queryRows } from '../query/duckdb.ts'
 import type { IngestPlan } from './feature-types.ts'
 import type { InputFile } from './input-file.ts'
@@ -73,7 +73,7 @@ function recordDifferences(
   id: string,
   plan: IngestPlan,
   wanted: RecordTexts,
-  found: Readonly<Record<string, string | number | bigint>> | undefined,
+  found: Readonly<Record<string, AnyOutputValue>> | undefined,
 ): string[] {
   if (found === undefined) return [`record ${id}: is listed, but cannot be read`]
   const differences: string[] = []

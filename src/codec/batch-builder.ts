@@ -9,14 +9,21 @@ import { assert } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { BATCH_BUFFER_BYTES, BATCH_HEADER_BYTES, writeBatchHeader } from './batch.ts'
 import {
+  EXPIRY_BYTES,
+  FLAG_EXPIRY,
+  FLAG_TEXTS,
+  FLAG_TOMBSTONE,
   ROW_HASH_HIGH,
   ROW_HASH_LOW,
   ROW_ID,
   ROW_ID_BYTES,
-  ROW_INVOCATION_MS,
+  ROW_INVOCATION_US,
   type RowView,
   roundUp8,
   slotsOffset,
+  TEXT_ENTRY_BYTES,
+  TEXTS_FOOTER_BYTES,
+  VALUE_FLAGS,
   VALUE_NANOS,
   VALUE_SECONDS,
   VALUE_VALIDITY,
@@ -28,9 +35,12 @@ import { writeUtf8 } from './text.ts'
 export interface RowHead {
   readonly operation: number
   readonly targets: number
-  readonly invocationMs: number
+  readonly invocationUs: number
   readonly slotCount: number
+  /** FLAG_TOMBSTONE or 0. */
   readonly flags: number
+  /** Whole seconds from the event time to the expiry; 0 for none. */
+  readonly ttlSeconds: number
 }
 
 export interface BatchOrigin {
@@ -57,6 +67,11 @@ export class BatchBuilder {
   #value = 0
   #tail = 0
   #slots = 0
+  #ttlSeconds = 0
+  /** Of the last row; callers' stamps rise from row to row. */
+  #lastInvocationUs = 0
+  /** Exact texts of the current row: slot, offset from the value, byte length of each. */
+  readonly #texts: number[] = []
 
   readonly #nextBuffer: () => ArrayBuffer
 
@@ -91,7 +106,7 @@ export class BatchBuilder {
     u32[(row + ROW_ID_BYTES) >>> 2] = idBytes | (head.operation << 16) | (head.targets << 24)
     u32[(row + ROW_HASH_HIGH) >>> 2] = hashHigh
     u32[(row + ROW_HASH_LOW) >>> 2] = hashLow
-    f64[(row + ROW_INVOCATION_MS) >>> 3] = head.invocationMs
+    f64[(row + ROW_INVOCATION_US) >>> 3] = head.invocationUs
     const idStart = row + ROW_ID
     for (let i = 0; i < idBytes; i++) u8[idStart + i] = id[i]!
     for (let at = idStart + idBytes; at < value; at++) u8[at] = 0
@@ -99,6 +114,8 @@ export class BatchBuilder {
     f64[(value + VALUE_SECONDS) >>> 3] = seconds
     u32[(value + VALUE_NANOS) >>> 2] = nanos
     u32[(value + VALUE_NANOS + 4) >>> 2] = digits | (head.flags << 8) | (head.slotCount << 16)
+    this.#ttlSeconds = head.ttlSeconds
+    if (this.#texts.length > 0) this.#texts.length = 0
     // Validity and slots start as zeros: words left from a cancelled row must not show.
     const first = (value + VALUE_VALIDITY) >>> 3
     const last = tail >>> 3
@@ -153,13 +170,24 @@ export class BatchBuilder {
     this.#placeString(slot, bytes)
   }
 
+  /** Keeps the text of a number whose text is not the shortest one. @param text - ASCII */
+  setExactText(slot: number, text: string): void {
+    const { length } = text
+    this.#reserve(this.#tail + length)
+    writeUtf8(this.#view.u8, this.#tail, text)
+    this.#texts.push(slot, this.#tail - this.#value, length)
+    this.#tail += length
+  }
+
   /** @returns the size of the row in bytes */
   endRow(): number {
     const row = this.#end
-    const end = roundUp8(this.#tail)
-    this.#reserve(end)
-    for (let at = this.#tail; at < end; at++) this.#view.u8[at] = 0
+    let end = this.#padTail()
+    const flags = this.#view.u8[this.#value + VALUE_FLAGS]!
+    if (this.#texts.length > 0) end = this.#writeTexts(end)
+    if (this.#ttlSeconds > 0 || (flags & FLAG_TOMBSTONE) !== 0) end = this.#writeExpiry(end)
     this.#view.u32[row >>> 2] = end - row
+    this.#lastInvocationUs = this.#view.f64[(row + ROW_INVOCATION_US) >>> 3]!
     this.#end = end
     this.recordCount++
     return end - row
@@ -174,7 +202,12 @@ export class BatchBuilder {
   finish(origin: BatchOrigin): PackedBatch {
     const bytes = this.#end
     const { recordCount } = this
-    writeBatchHeader(this.#view, { ...origin, batchBytes: bytes, recordCount })
+    writeBatchHeader(this.#view, {
+      ...origin,
+      batchBytes: bytes,
+      recordCount,
+      lastInvocationUs: this.#lastInvocationUs,
+    })
     const whole = this.#view.u8.buffer as ArrayBuffer
     // A mostly empty buffer is not worth keeping in the shard's memory; the copy is small.
     const buffer = bytes * 2 < whole.byteLength ? whole.slice(0, bytes) : whole
@@ -185,7 +218,49 @@ export class BatchBuilder {
     this.#end = BATCH_HEADER_BYTES
     this.#tail = this.#end
     this.recordCount = 0
+    this.#lastInvocationUs = 0
     return { buffer, bytes, recordCount }
+  }
+
+  /** Zeros up to the next multiple of 8. @returns where that is */
+  #padTail(): number {
+    const end = roundUp8(this.#tail)
+    this.#reserve(end)
+    for (let at = this.#tail; at < end; at++) this.#view.u8[at] = 0
+    return end
+  }
+
+  #writeTexts(start: number): number {
+    const texts = this.#texts
+    const count = texts.length / 3
+    const end = start + count * TEXT_ENTRY_BYTES + TEXTS_FOOTER_BYTES
+    this.#reserve(end)
+    const { u8, u32 } = this.#view
+    let word = start >>> 2
+    for (let i = 0; i < texts.length; i += 3) {
+      u32[word] = texts[i]!
+      u32[word + 1] = texts[i + 1]!
+      u32[word + 2] = texts[i + 2]!
+      u32[word + 3] = 0
+      word += 4
+    }
+    u32[word] = start - this.#value
+    u32[word + 1] = count
+    u8[this.#value + VALUE_FLAGS] = u8[this.#value + VALUE_FLAGS]! | FLAG_TEXTS
+    return end
+  }
+
+  #writeExpiry(start: number): number {
+    const end = start + EXPIRY_BYTES
+    this.#reserve(end)
+    const { u8, u32, f64 } = this.#view
+    const value = this.#value
+    const hasTtl = this.#ttlSeconds > 0
+    f64[start >>> 3] = hasTtl ? f64[(value + VALUE_SECONDS) >>> 3]! + this.#ttlSeconds : 0
+    u32[(start + 8) >>> 2] = hasTtl ? u32[(value + VALUE_NANOS) >>> 2]! : 0
+    u32[(start + 12) >>> 2] = 0
+    if (hasTtl) u8[value + VALUE_FLAGS] = u8[value + VALUE_FLAGS]! | FLAG_EXPIRY
+    return end
   }
 
   #markValid(slot: number): void {

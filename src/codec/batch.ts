@@ -6,7 +6,7 @@
  *  16  u32  source hash, low half  20  u32  high half; both 0 if the batch has no source
  *  24  f64  source position before the batch      32  f64  after it: every row of the source below this
  *           position that belongs to this shard is in this batch or an earlier one
- *  40  8 x zero, reserved
+ *  40  f64  the greatest invocation time of the rows, microseconds
  *  48       rows
  */
 import { assert } from '../core/errors.ts'
@@ -26,6 +26,7 @@ export interface BatchHeader {
   readonly sourceHigh: number
   readonly sourceFrom: number
   readonly sourceUpTo: number
+  readonly lastInvocationUs: number
 }
 
 export function writeBatchHeader(view: RowView, header: BatchHeader): void {
@@ -39,7 +40,12 @@ export function writeBatchHeader(view: RowView, header: BatchHeader): void {
   u32[5] = header.sourceHigh
   f64[3] = header.sourceFrom
   f64[4] = header.sourceUpTo
-  f64[5] = 0
+  f64[5] = header.lastInvocationUs
+}
+
+/** Corrects the greatest invocation time of a batch at the start of its buffer. */
+export function setLastInvocation(view: RowView, us: number): void {
+  view.f64[5] = us
 }
 
 /** @param at - byte offset of the batch in the view, a multiple of 8 */
@@ -58,5 +64,6 @@ export function readBatchHeader(view: RowView, at: number): BatchHeader {
     sourceHigh: u32[word + 5]!,
     sourceFrom: f64[(at >>> 3) + 3]!,
     sourceUpTo: f64[(at >>> 3) + 4]!,
+    lastInvocationUs: f64[(at >>> 3) + 5]!,
   }
 }

@@ -38,7 +38,7 @@ export class ColumnBuilder {
   constructor(
     schema: RecordSchema,
     rowCount: number,
-    writeTimeMs: number,
+    writeTimeUs: number,
     memory: ScratchMemory = new ScratchMemory(),
   ) {
     this.#rowCount = rowCount
@@ -46,7 +46,7 @@ export class ColumnBuilder {
     this.#lease = lease
     this.#columns = schema.features.map((feature) => featureColumn(schema, feature, rowCount, lease))
     this.#columns.push(
-      new WriteTimeColumn(rowCount, lease, writeTimeMs),
+      new WriteTimeColumn(rowCount, lease, writeTimeUs),
       new InvocationColumn(rowCount, lease),
       new DeletedColumn(rowCount, lease),
     )

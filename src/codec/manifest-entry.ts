@@ -41,7 +41,7 @@ export interface ManifestEntry {
   /** Of the file's bytes, hexadecimal. */
   readonly sha256: string
   readonly latestEventSeconds: number
-  readonly writeTimeMs: number
+  readonly writeTimeUs: number
   readonly parts: readonly ManifestPart[]
 }
 
@@ -153,7 +153,7 @@ const ENTRY_NUMBERS = [
   'rows',
   'bytes',
   'latestEventSeconds',
-  'writeTimeMs',
+  'writeTimeUs',
 ] as const satisfies (keyof ManifestEntry)[]
 const PART_NUMBERS = ['shard', 'rows', 'firstLsn', 'lastLsn'] as const satisfies (keyof ManifestPart)[]
 

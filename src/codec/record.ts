@@ -1,4 +1,6 @@
 /** The value part of a row, back as a record of the caller's types. Runs on the calling thread. */
+
+import type { AnyOutputValue } from '../core/definition.ts'
 import { eventTimeText } from '../core/event-time.ts'
 import { KIND_FRACTIONAL, KIND_INTEGRAL, type RecordSchema } from '../core/model.ts'
 import {
@@ -11,9 +13,7 @@ import {
   VALUE_SLOT_COUNT,
   VALUE_VALIDITY,
 } from './row.ts'
-
-export type FeatureValue = string | number | bigint
-export type PlainRecord = Record<string, FeatureValue>
+export type PlainRecord = Record<string, AnyOutputValue>
 
 /**
  * @param source - holds the value at `value`, 8-byte alignment not needed

@@ -4,7 +4,7 @@
  * A seal fixes which rows belong to one round's files: of each named hour the rows logged before it and not
  * sealed earlier, the oldest first, until they have `partBytes` (so that no file is larger than its encoder's
  * memory). Being in the log, it is repeated by replay exactly.
- *   0  f64  round      8  f64  write time, ms      16  f64  partBytes    24  u32  number of hours    28  4 x zero
+ *   0  f64  round      8  f64  write time, µs     16  f64  partBytes    24  u32  number of hours    28  4 x zero
  *  32       per hour: u32 feature group, i32 event hour
  *
  * A checkpoint repeats what trimming the log would forget: how far each source has come.
@@ -20,7 +20,7 @@ export interface SealedHour {
 
 export interface Seal {
   readonly round: number
-  readonly writeTimeMs: number
+  readonly writeTimeUs: number
   /** Packed bytes of an hour's rows that one shard gives to one file; it may be passed by a quarter. */
   readonly partBytes: number
   readonly hours: readonly SealedHour[]
@@ -32,7 +32,7 @@ export function encodeSeal(seal: Seal): Uint8Array {
   const bytes = new Uint8Array(SEAL_HEADER_BYTES + seal.hours.length * 8)
   const view = new DataView(bytes.buffer)
   view.setFloat64(0, seal.round, true)
-  view.setFloat64(8, seal.writeTimeMs, true)
+  view.setFloat64(8, seal.writeTimeUs, true)
   view.setFloat64(16, seal.partBytes, true)
   view.setUint32(24, seal.hours.length, true)
   seal.hours.forEach((hour, i) => {
@@ -52,7 +52,7 @@ export function decodeSeal(payload: Uint8Array): Seal {
   }))
   return {
     round: view.getFloat64(0, true),
-    writeTimeMs: view.getFloat64(8, true),
+    writeTimeUs: view.getFloat64(8, true),
     partBytes: view.getFloat64(16, true),
     hours,
   }

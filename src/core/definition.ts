@@ -1,6 +1,37 @@
 /** What a feature group is, as the caller writes it and as TypeScript sees its records. */
 
+import type { DurationUnit } from './duration.ts'
+
 export type FeatureType = 'String' | 'Integral' | 'Fractional'
+
+/**
+ * Several values of one type under one name (R-092): a List keeps order and duplicates, a Set holds each value once
+ * (in the order first seen), a Vector has exactly `dimension` numbers. At most one Vector per feature group (R-423).
+ */
+export type CollectionFeature =
+  | { readonly type: FeatureType; readonly collection: 'List' | 'Set' }
+  | { readonly type: 'Fractional'; readonly collection: 'Vector'; readonly dimension: number }
+
+export type CollectionType = CollectionFeature['collection']
+
+export type FeatureDeclaration = FeatureType | CollectionFeature
+
+/** A time to live: an expiry is the record's event time plus this (R-390). */
+export interface TimeToLive {
+  readonly unit: DurationUnit
+  /** A whole number of at least 1 (R-405). */
+  readonly value: number
+}
+
+/** Kinds of online store. They differ in what AWS allows on them, not in how they are stored here. */
+export type OnlineTier = 'Standard' | 'Standard_V2' | 'InMemory'
+
+export interface OnlineStoreOptions {
+  /** Default `Standard` (R-421). Records are updated in part only on the two others (R-351). */
+  readonly tier?: OnlineTier
+  /** For records written without one of their own (R-391). Default: records stay. */
+  readonly ttl?: TimeToLive
+}
 
 export interface FeatureGroupDefinition {
   /** 1 to 64 letters, digits, `-` and `_`, alphanumeric at both ends (R-041). Unique ignoring case. */
@@ -10,9 +41,9 @@ export interface FeatureGroupDefinition {
   /** The feature that orders the versions of a record; String or Fractional (R-100). */
   readonly eventTime: string
   /** Feature name to type. The order is the column order (integer-like names come first, as in any object). */
-  readonly features: Readonly<Record<string, FeatureType>>
+  readonly features: Readonly<Record<string, FeatureDeclaration>>
   /** Keep the latest record per id for reading. Default true. */
-  readonly online?: boolean
+  readonly online?: boolean | OnlineStoreOptions
   /** Keep every write as hourly Parquet. Default true. */
   readonly offline?: boolean
   /** At most 128 characters. */
@@ -25,6 +56,39 @@ interface ValueTypes {
   Integral: number | bigint
   Fractional: number
 }
+
+/** What a feature takes. */
+type InputValue<F> = F extends FeatureType
+  ? ValueTypes[F]
+  : F extends { readonly collection: 'Vector' }
+    ? readonly number[] | Float64Array | Float32Array
+    : F extends { readonly type: infer T extends FeatureType }
+      ?
+          | readonly ValueTypes[T][]
+          | (F extends { readonly collection: 'Set' } ? ReadonlySet<ValueTypes[T]> : never)
+      : never
+
+/** What a feature gives. */
+type OutputValue<F> = F extends FeatureType
+  ? ValueTypes[F]
+  : F extends { readonly type: infer T extends FeatureType }
+    ? ValueTypes[T][]
+    : never
+
+/** The values a record may hold when its definition is not known to the compiler. */
+export type AnyInputValue =
+  | string
+  | number
+  | bigint
+  | Date
+  | Float64Array
+  | Float32Array
+  | readonly (string | number | bigint)[]
+  | ReadonlySet<string | number | bigint>
+  | null
+  | undefined
+
+export type AnyOutputValue = string | number | bigint | (string | number | bigint)[]
 
 interface EventTimeTypes {
   /** `YYYY-MM-DDThh:mm:ss[.fraction]Z`, or a Date. */
@@ -44,27 +108,42 @@ type Simplify<T> = { [K in keyof T]: T[K] }
 /** A record as it is written. Id and event time are required; null, undefined and absent all mean "no value" (R-084). */
 export type RecordInput<D extends FeatureGroupDefinition> =
   string extends FeatureNames<D>
-    ? Readonly<Record<string, string | number | bigint | Date | null | undefined>>
+    ? Readonly<Record<string, AnyInputValue>>
     : Simplify<
         {
-          readonly [K in D['eventTime'] & FeatureNames<D>]: EventTimeTypes[D['features'][K]]
+          readonly [K in D['eventTime'] & FeatureNames<D>]: EventTimeTypes[D['features'][K] & FeatureType]
         } & {
-          readonly [K in Exclude<D['recordIdentifier'], D['eventTime']> &
-            FeatureNames<D>]: ValueTypes[D['features'][K]]
+          readonly [K in Exclude<D['recordIdentifier'], D['eventTime']> & FeatureNames<D>]: InputValue<
+            D['features'][K]
+          >
         } & {
-          readonly [K in OptionalNames<D>]?: ValueTypes[D['features'][K]] | null | undefined
+          readonly [K in OptionalNames<D>]?: InputValue<D['features'][K]> | null | undefined
         }
       >
 
 /** A record as it is read: features in the order of the definition, those without a value left out (R-164). */
 export type RecordOutput<D extends FeatureGroupDefinition> =
   string extends FeatureNames<D>
-    ? Record<string, string | number | bigint>
+    ? Record<string, AnyOutputValue>
     : Simplify<
         {
-          [K in (D['recordIdentifier'] | D['eventTime']) & FeatureNames<D>]: ValueTypes[D['features'][K]]
+          [K in (D['recordIdentifier'] | D['eventTime']) & FeatureNames<D>]: OutputValue<D['features'][K]>
         } & {
-          [K in OptionalNames<D>]?: ValueTypes[D['features'][K]]
+          [K in OptionalNames<D>]?: OutputValue<D['features'][K]>
+        }
+      >
+
+/**
+ * Some features of a record, to be changed in it. The id is given apart; a feature cannot be taken away (R-364).
+ */
+export type RecordUpdate<D extends FeatureGroupDefinition> =
+  string extends FeatureNames<D>
+    ? Readonly<Record<string, AnyInputValue>>
+    : Simplify<
+        {
+          readonly [K in D['eventTime'] & FeatureNames<D>]?: EventTimeTypes[D['features'][K] & FeatureType]
+        } & {
+          readonly [K in Exclude<FeatureNames<D>, D['eventTime']>]?: InputValue<D['features'][K]>
         }
       >
 
@@ -77,14 +156,19 @@ interface MustBeOneOf<Names> {
 }
 
 type EventTimeNames<D extends FeatureGroupDefinition> = {
-  [K in FeatureNames<D>]: D['features'][K] extends 'Integral' ? never : K
+  [K in FeatureNames<D>]: D['features'][K] extends 'Integral' | CollectionFeature ? never : K
+}[FeatureNames<D>]
+
+/** A record is not identified by a collection (R-504). */
+type IdentifierNames<D extends FeatureGroupDefinition> = {
+  [K in FeatureNames<D>]: D['features'][K] extends CollectionFeature ? never : K
 }[FeatureNames<D>]
 
 /** Makes wrong identifier and event-time names, and an Integral event time, compile errors. */
 export type CheckedDefinition<D extends FeatureGroupDefinition> = D & {
-  readonly recordIdentifier: D['recordIdentifier'] extends FeatureNames<D>
+  readonly recordIdentifier: D['recordIdentifier'] extends IdentifierNames<D>
     ? D['recordIdentifier']
-    : MustBeOneOf<FeatureNames<D>>
+    : MustBeOneOf<IdentifierNames<D>>
   readonly eventTime: D['eventTime'] extends EventTimeNames<D>
     ? D['eventTime']
     : MustBeOneOf<EventTimeNames<D>>

@@ -8,6 +8,8 @@ export type ErrorKind =
   | 'invalid'
   /** The thing named does not exist. */
   | 'missing'
+  /** The record changed meanwhile; read it again and decide anew. */
+  | 'conflict'
   /** Too much at once; retry later. */
   | 'throttled'
   /** The store cannot serve now; reopening or waiting may help. */
@@ -30,6 +32,10 @@ export const ERROR_KINDS = {
   /** A hard delete that is not later than the stored record. */
   EVENT_TIME_NOT_LATER: 'invalid',
   FEATURE_GROUP_NOT_FOUND: 'missing',
+  /** An update of a record that is absent, deleted or expired. */
+  RECORD_NOT_FOUND: 'missing',
+  /** An update with an event time older than the record's: read the record again. */
+  EVENT_TIME_OLDER: 'conflict',
   /** An optional package that this command needs is not installed. */
   DEPENDENCY_MISSING: 'missing',
   /** The data directory belongs to something else, to a newer format or to another shard count. */

@@ -255,5 +255,12 @@ export function eventTimeText(seconds: number, nanos: number, digits: number): s
   return textBuffer.toString('latin1', 0, writeEventTime(textBuffer, 0, seconds, nanos, digits))
 }
 
+/** As many groups of three digits as a fraction of a second needs: 0, 3, 6 or 9. */
+export function fractionDigits(nanos: number): number {
+  if (nanos === 0) return 0
+  if (nanos % 1_000_000 === 0) return 3
+  return nanos % 1000 === 0 ? 6 : 9
+}
+
 /** The hour partition of an instant: whole hours since 1970, rounded toward the past. */
 export const eventHour = (seconds: number): number => Math.floor(seconds / 3600)

@@ -2,13 +2,56 @@
  * A feature group as the engine knows it: plain data that is kept in the catalog and sent to threads, and the
  * schema compiled from it, which says where each feature lies in a packed record.
  */
-import type { FeatureType } from './definition.ts'
+import type { CollectionType, FeatureDeclaration, FeatureType, OnlineTier, TimeToLive } from './definition.ts'
 import { assert } from './errors.ts'
 
 export interface FeatureModel {
   readonly name: string
   readonly type: FeatureType
+  /** Undefined for a scalar. */
+  readonly collection?: CollectionType
+  /** Of a Vector. */
+  readonly dimension?: number
 }
+
+/** What is kept for the control plane and told again, and has no effect on records. */
+export interface GroupSettings {
+  readonly tags: readonly Pair[]
+  /** By feature name; only of features that have any. */
+  readonly features: Readonly<Record<string, FeatureSettings>>
+  readonly roleArn?: string
+  readonly onlineKmsKeyId?: string
+  readonly offlineStore?: OfflineStoreSettings
+  readonly throughput: ThroughputSettings
+}
+
+export interface Pair {
+  readonly key: string
+  readonly value: string
+}
+
+export interface FeatureSettings {
+  readonly description?: string
+  readonly parameters: readonly Pair[]
+  readonly updatedAtMs: number
+}
+
+/** The offline store as its creator described it (R-511..R-514). */
+export interface OfflineStoreSettings {
+  /** As given; `s3://bucket/prefix`. */
+  readonly s3Uri: string
+  readonly kmsKeyId?: string
+  readonly isGlueTableCreationDisabled: boolean
+  readonly dataCatalog?: { readonly tableName: string; readonly catalog: string; readonly database: string }
+}
+
+export interface ThroughputSettings {
+  readonly mode: 'OnDemand' | 'Provisioned'
+  readonly readUnits?: number
+  readonly writeUnits?: number
+}
+
+export const NO_SETTINGS: GroupSettings = { tags: [], features: {}, throughput: { mode: 'OnDemand' } }
 
 export interface FeatureGroupModel {
   /** Never reused; leads the keys of the online store, so a re-created group shares nothing with the old one (R-543). */
@@ -18,13 +61,38 @@ export interface FeatureGroupModel {
   readonly eventTime: string
   readonly features: readonly FeatureModel[]
   readonly online: boolean
+  /** Of the online store; `Standard` also without one. */
+  readonly tier: OnlineTier
+  /** For records written without one of their own. */
+  readonly ttl?: TimeToLive
   readonly offline: boolean
   readonly description: string
   readonly createdAtMs: number
+  /** Moves with every update of the group (R-536). */
+  readonly updatedAtMs: number
   /** A group is `deleting` until its last offline rows are published and its online range is empty. */
   readonly status: 'created' | 'deleting'
   /** Directory of the offline files, relative to the data directory; empty if the group has no offline store. */
   readonly offlineDirectory: string
+  readonly settings: GroupSettings
+}
+
+/** A feature as its creator declared it. */
+export function declarationOf({ type, collection, dimension }: FeatureModel): FeatureDeclaration {
+  if (collection === undefined) return type
+  if (collection !== 'Vector') return { type, collection }
+  return { type: 'Fractional', collection, dimension: dimension ?? 0 }
+}
+
+export function featureModelOf(name: string, declaration: FeatureDeclaration): FeatureModel {
+  return typeof declaration === 'string' ? { name, type: declaration } : { name, ...declaration }
+}
+
+/** A feature's type for a person: `String`, `Set<String>`, `Vector<Fractional, 128>`. */
+export function typeText(declaration: FeatureDeclaration): string {
+  if (typeof declaration === 'string') return declaration
+  const { type, collection } = declaration
+  return collection === 'Vector' ? `Vector<${type}, ${declaration.dimension}>` : `${collection}<${type}>`
 }
 
 /** Numbers instead of names, because packing branches on it per value. */
@@ -38,7 +106,11 @@ const KINDS = { String: KIND_STRING, Integral: KIND_INTEGRAL, Fractional: KIND_F
 export interface FeatureSchema {
   readonly name: string
   readonly index: number
+  /** Of the value, or of each element of a collection. */
   readonly kind: FeatureKind
+  readonly collection: CollectionType | undefined
+  /** Elements of a Vector; 0 otherwise. */
+  readonly dimension: number
   readonly nameBytes: number
   /** Position of its 8-byte slot; -1 if the value is the record's id or event-time text, which need no slot. */
   readonly slot: number
@@ -69,6 +141,8 @@ export function compileSchema(group: FeatureGroupModel): RecordSchema {
       name: feature.name,
       index,
       kind,
+      collection: feature.collection,
+      dimension: feature.dimension ?? 0,
       nameBytes: feature.name.length,
       slot: isKeyText ? -1 : slotCount++,
     }

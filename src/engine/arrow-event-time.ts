@@ -6,6 +6,7 @@ import {
   EVENT_SECONDS_MIN,
   FRACTIONAL_EVENT_TIME_FORMAT,
   fractionalInstant,
+  fractionDigits,
   type Instant,
   newInstant,
   parseStringEventTime,
@@ -79,13 +80,6 @@ function readTimestamp(value: bigint, unitsPerSecond: bigint, into: Instant): bo
   into.nanos = Number(rest * (1_000_000_000n / unitsPerSecond))
   into.digits = fractionDigits(into.nanos)
   return into.seconds >= EVENT_SECONDS_MIN && into.seconds <= EVENT_SECONDS_MAX
-}
-
-/** As many groups of three digits as the fraction needs. */
-function fractionDigits(nanos: number): number {
-  if (nanos === 0) return 0
-  if (nanos % 1_000_000 === 0) return 3
-  return nanos % 1000 === 0 ? 6 : 9
 }
 
 function show(data: Data, row: number): string {

@@ -17,6 +17,7 @@ import { type EventTimeReader, eventTimeReader } from './arrow-event-time.ts'
 import { textRanges, wrongType } from './arrow-text.ts'
 import { ID_EMPTY, ID_OK, IdScratch } from './id-scratch.ts'
 import type { Ingestion } from './ingest.ts'
+import type { Operation } from './record-packer.ts'
 
 export type ArrowInput = Table | RecordBatch
 
@@ -70,7 +71,14 @@ class ArrowRowReader {
   constructor(batch: RecordBatch, schema: RecordSchema, shardCount: number) {
     this.#schema = schema
     this.#id = new IdScratch(shardCount)
-    this.#head = { operation: 0, targets: 0, invocationMs: 0, slotCount: schema.slotCount, flags: 0 }
+    this.#head = {
+      operation: 0,
+      targets: 0,
+      invocationUs: 0,
+      slotCount: schema.slotCount,
+      flags: 0,
+      ttlSeconds: 0,
+    }
     const columns = new Map<string, Data>()
     batch.schema.fields.forEach((field, i) => {
       const feature = schema.byName.get(field.name)
@@ -95,7 +103,7 @@ class ArrowRowReader {
 
   /** Packs the current row; see `PackRow`. */
   readonly pack = (
-    operation: { operation: number; targets: number; invocationMs: number },
+    operation: Operation,
     batches: readonly BatchBuilder[],
     isWanted: ((shard: number) => boolean) | undefined,
   ): number => {
@@ -108,7 +116,8 @@ class ArrowRowReader {
     const head = this.#head
     head.operation = operation.operation
     head.targets = operation.targets
-    head.invocationMs = operation.invocationMs
+    head.invocationUs = operation.invocationUs
+    head.ttlSeconds = operation.ttlSeconds
     const batch = batches[shard]!
     const id = this.#id
     batch.beginRow(head, id.source, id.bytes, id.high, id.low, instant.seconds, instant.nanos, instant.digits)

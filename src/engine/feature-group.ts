@@ -1,12 +1,10 @@
-/** A handle on one feature group: what callers do with records. */
-
-import { BatchBuilder } from '../codec/batch-builder.ts'
-import { KeyRequestBuilder, REPLY_HEADER_BYTES } from '../codec/key-request.ts'
+/** A handle on one feature group: what callers do with typed records. */
 import { decodeRecord } from '../codec/record.ts'
 import {
   OPERATION_HARD_DELETE,
   OPERATION_PUT,
   OPERATION_SOFT_DELETE,
+  OPERATION_UPDATE,
   TARGET_OFFLINE,
   TARGET_ONLINE,
 } from '../codec/row.ts'
@@ -16,34 +14,33 @@ import type {
   RecordId,
   RecordInput,
   RecordOutput,
+  RecordUpdate,
   TargetStore,
+  TimeToLive,
 } from '../core/definition.ts'
-import { invalid, MillraceError, quote } from '../core/errors.ts'
+import { durationSeconds } from '../core/duration.ts'
+import { invalid, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
-import {
-  compileSchema,
-  type FeatureGroupModel,
-  KIND_INTEGRAL,
-  KIND_STRING,
-  type RecordSchema,
-} from '../core/model.ts'
+import { KIND_INTEGRAL, KIND_STRING, type RecordSchema } from '../core/model.ts'
 import type { OfflineSource } from '../query/offline-source.ts'
-import { ID_OK, IdScratch } from './id-scratch.ts'
+import type { GroupSession } from './group-session.ts'
 import { Ingestion, type IngestOptions, type IngestReport, sourceHash, sourcePositions } from './ingest.ts'
 import { feedRows, type RowInput } from './ingest-input.ts'
-import { decodeToken, encodeToken } from './list-token.ts'
 import { OfflineReading } from './offline-reading.ts'
-import type { Publisher } from './publisher.ts'
-import { PutBuffer } from './put-buffer.ts'
-import { RecordPacker } from './record-packer.ts'
-import type { StoreCore } from './store-core.ts'
+import { type Operation, RecordPacker } from './record-packer.ts'
+import { allowsUpdates } from './tier-rules.ts'
 
-export interface PutOptions {
+export interface WriteOptions {
   /** Default: every store the feature group has (R-111). */
   readonly stores?: readonly TargetStore[]
 }
 
-export interface DeleteOptions extends PutOptions {
+export interface PutOptions extends WriteOptions {
+  /** How long after its event time the record stays online. Default: the group's (R-391). */
+  readonly ttl?: TimeToLive
+}
+
+export interface DeleteOptions extends WriteOptions {
   /**
    * `soft` (default): the record is hidden, its id and event time stay. `hard`: it is gone, and any event time may
    * be written next; refused unless the event time is later than the record's.
@@ -68,31 +65,18 @@ export interface RecordPage {
 export class FeatureGroup<
   D extends FeatureGroupDefinition = FeatureGroupDefinition,
 > extends OfflineReading<D> {
-  readonly #model: FeatureGroupModel
-  readonly #schema: RecordSchema
-  readonly #core: StoreCore
-  readonly #publisher: Publisher
-  readonly #packer: RecordPacker
-  readonly #puts: PutBuffer
-  readonly #isDeleted: () => boolean
-  /** Those under way. */
-  readonly #ingestions = new Set<Ingestion>()
-  readonly #hardDeletes = new Set<Promise<void>>()
+  readonly #session: GroupSession
+  #packer: RecordPacker | undefined
+  #packerSchema: RecordSchema | undefined
 
   /** Made by the store. */
-  constructor(model: FeatureGroupModel, core: StoreCore, publisher: Publisher, isDeleted: () => boolean) {
+  constructor(session: GroupSession) {
     super()
-    this.#model = model
-    this.#schema = compileSchema(model)
-    this.#core = core
-    this.#publisher = publisher
-    this.#isDeleted = isDeleted
-    this.#packer = new RecordPacker(this.#schema, core.shards.length)
-    this.#puts = new PutBuffer(core, model.number)
+    this.#session = session
   }
 
   get name(): string {
-    return this.#model.name
+    return this.#session.name
   }
 
   /**
@@ -101,8 +85,30 @@ export class FeatureGroup<
    * @throws INVALID_ARGUMENT naming the feature, before anything is written; THROTTLED if too many puts wait
    */
   put(record: RecordInput<D>, options: PutOptions = {}): Promise<void> {
-    return this.#single(OPERATION_PUT, options.stores, (operation) =>
-      this.#packer.pack(record, operation, this.#puts.batches),
+    return this.#session.write((batches) =>
+      this.#currentPacker().pack(record, this.#operation(OPERATION_PUT, options), batches),
+    )
+  }
+
+  /**
+   * Changes some features of the record of an id and leaves the others as they are; reading, merging and writing are
+   * one step (R-367). Offline the whole merged record is appended. Without an event time the record keeps its own;
+   * a `ttl` needs an event time.
+   * @throws RECORD_NOT_FOUND if there is no record to change; EVENT_TIME_OLDER if the event time is older than the
+   *   record's; INVALID_ARGUMENT also on the tier `Standard` (R-351)
+   */
+  async update(id: RecordId, changes: RecordUpdate<D>, options: PutOptions = {}): Promise<void> {
+    const { model, core } = this.#session
+    if (!allowsUpdates(model, core.hasExtensions)) {
+      throw invalid(
+        `feature group "${this.name}": records are updated in part only in online stores of tier Standard_V2 or InMemory` +
+          (model.online ? `, and this one is ${model.tier}` : ', and it has no online store'),
+        { featureGroup: this.name },
+      )
+    }
+    const value = this.#typedId(id)
+    await this.#session.writeConditional((batches) =>
+      this.#currentPacker().packUpdate(value, changes, this.#operation(OPERATION_UPDATE, options), batches),
     )
   }
 
@@ -120,36 +126,15 @@ export class FeatureGroup<
     if (mode !== 'soft' && mode !== 'hard')
       throw invalid(`mode: expected "soft" or "hard", found ${quote(String(mode))}`)
     const value = this.#typedId(id)
-    if (mode === 'soft') {
-      return this.#single(OPERATION_SOFT_DELETE, options.stores, (operation) =>
-        this.#packer.packDelete(value, eventTime, operation, this.#puts.batches),
-      )
-    }
-    this.#checkOpen()
-    const targets = this.#targets(options.stores)
-    // Writes made before must be seen by the check.
-    this.#puts.sendAll()
-    const batches = this.#core.shards.map(() => new BatchBuilder(() => new ArrayBuffer(1024)))
-    const operation = { operation: OPERATION_HARD_DELETE, targets, invocationMs: this.#core.invocationMs() }
-    const shard = this.#packer.packDelete(value, eventTime, operation, batches)
-    const batch = batches[shard]!.finish({
-      featureGroup: this.#model.number,
-      sourceLow: 0,
-      sourceHigh: 0,
-      sourceFrom: 0,
-      sourceUpTo: 0,
-    })
-    await this.#core.gate.acquire(batch.bytes)
-    try {
-      this.#checkOpen()
-    } catch (thrown) {
-      this.#core.gate.release(batch.bytes)
-      throw thrown
-    }
-    // Without the online store there is nothing to compare with (R-234).
-    const sent = this.#core.send(shard, batch, (targets & TARGET_ONLINE) === 0 ? 'write' : 'hardDelete')
-    this.#hardDeletes.add(sent)
-    await sent.finally(() => this.#hardDeletes.delete(sent))
+    const operation = this.#operation(
+      mode === 'soft' ? OPERATION_SOFT_DELETE : OPERATION_HARD_DELETE,
+      options,
+    )
+    const pack = (batches: Parameters<RecordPacker['packDelete']>[3]): number =>
+      this.#currentPacker().packDelete(value, eventTime, operation, batches)
+    // Without the online store there is nothing a hard delete could be compared with (R-234).
+    const isConditional = mode === 'hard' && (operation.targets & TARGET_ONLINE) !== 0
+    return isConditional ? this.#session.writeConditional(pack) : this.#session.write(pack)
   }
 
   /**
@@ -159,174 +144,104 @@ export class FeatureGroup<
    * @throws MillraceError if the store refuses a batch; rows before it may be written
    */
   async ingest(rows: RowInput<RecordInput<D>>, options: IngestOptions = {}): Promise<IngestReport> {
-    this.#checkOpen()
-    const targets = this.#targets(options.stores)
-    const { number: featureGroup } = this.#model
-    const target = { core: this.#core, featureGroup, targets, checkOpen: () => this.#checkOpen() }
-    const ingestion = new Ingestion(target, options)
+    const session = this.#session
+    session.checkOpen()
+    const { core, schema, number: featureGroup } = session
+    const { targets, ttlSeconds } = this.#operation(OPERATION_PUT, options)
+    const checkOpen = (): void => session.checkOpen()
+    const ingestion = new Ingestion({ core, featureGroup, targets, ttlSeconds, checkOpen }, options)
     await ingestion.start()
-    this.#ingestions.add(ingestion)
-    try {
-      await feedRows(rows, ingestion, new RecordPacker(this.#schema, this.#core.shards.length), this.#schema)
-      return await ingestion.finish()
-    } catch (thrown) {
-      await ingestion.settle()
-      throw thrown
-    } finally {
-      this.#ingestions.delete(ingestion)
-    }
+    return session.track(ingestion, async () => {
+      await feedRows(rows, ingestion, new RecordPacker(schema, core.shards.length), schema)
+      return ingestion.finish()
+    })
   }
 
   /** Number of rows of a source that are durable on every shard: an ingestion may start reading there. */
   async ingestPosition(sourceId: string): Promise<number> {
-    this.#checkOpen()
-    return Math.min(...(await sourcePositions(this.#core, sourceHash(this.#model.number, sourceId))))
+    const { core, number } = this.#session
+    this.#session.checkOpen()
+    return Math.min(...(await sourcePositions(core, sourceHash(number, sourceId))))
   }
 
-  /** The current record of an id; undefined if there is none, or if it is deleted (R-160, R-163). */
+  /** The current record of an id; undefined if there is none, or if it is deleted or expired (R-160, R-163). */
   async get(id: RecordId): Promise<RecordOutput<D> | undefined> {
     return (await this.getMany([id]))[0]
   }
 
   /** The current records of many ids, in the order asked; undefined where there is none. */
   async getMany(ids: readonly RecordId[]): Promise<(RecordOutput<D> | undefined)[]> {
-    this.#checkOpen()
-    this.#checkOnline()
     const texts = ids.map((id) => String(id))
-    const requests = this.#core.shards.map(() => new KeyRequestBuilder())
-    const positions: number[][] = this.#core.shards.map(() => [])
-    const scratch = new IdScratch(this.#core.shards.length)
-    texts.forEach((text, i) => {
-      if (scratch.setText(text) !== ID_OK) {
-        throw invalid(
-          `feature group "${this.name}": a record identifier is a well-formed text of 1 to ${limits.recordIdBytesMax} bytes, found ${quote(text)}`,
-          { featureGroup: this.name, row: i },
-        )
-      }
-      requests[scratch.shard]!.add(scratch.high, scratch.low, scratch.source, scratch.bytes)
-      positions[scratch.shard]!.push(i)
-    })
-    const records = new Array<RecordOutput<D> | undefined>(ids.length).fill(undefined)
-    await Promise.all(
-      this.#core.shards.map(async (shard, s) => {
-        const { count } = requests[s]!
-        if (count === 0) return
-        const keys = requests[s]!.finish()
-        const reply = await shard.request({ type: 'get', featureGroup: this.#model.number, keys, count }, [
-          keys,
-        ])
-        const bytes = Buffer.from(reply)
-        let at = 0
-        for (const position of positions[s]!) {
-          const length = bytes.readUInt32LE(at)
-          at += REPLY_HEADER_BYTES
-          if (length > 0) {
-            records[position] = decodeRecord(this.#schema, texts[position]!, bytes, at) as
-              | RecordOutput<D>
-              | undefined
-          }
-          at += length
-        }
-      }),
+    const versions = await this.#session.read(texts)
+    const { schema } = this.#session
+    return versions.map((version, i) =>
+      version === undefined
+        ? undefined
+        : (decodeRecord(schema, texts[i]!, version.bytes, version.start) as RecordOutput<D>),
     )
-    return records
   }
 
   /** One page of record ids, in an order that stays the same: no id comes twice, none that was there throughout is missed. */
   async listRecords(options: ListOptions = {}): Promise<RecordPage> {
-    this.#checkOpen()
-    this.#checkOnline()
     const { pageSize = 1000, includeSoftDeleted = false } = options
     if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > limits.listPageMax) {
       throw invalid(`pageSize: expected a whole number from 1 to ${limits.listPageMax}, found ${pageSize}`)
     }
-    const start = decodeToken(options.token, this.#model.number, this.#core.shards.length)
-    const ids: string[] = []
-    let { shard, after } = start
-    // One id more than asked for tells whether anything follows (R-325).
-    while (shard < this.#core.shards.length) {
-      const page = await this.#core.shards[shard]!.request({
-        type: 'list',
-        featureGroup: this.#model.number,
-        after,
-        limit: pageSize - ids.length,
-        includeTombstones: includeSoftDeleted,
-      })
-      ids.push(...page.ids)
-      if (page.next !== undefined)
-        return { ids, nextToken: encodeToken(this.#model.number, shard, page.next) }
-      shard++
-      after = undefined
-      if (ids.length === pageSize) break
-    }
-    const hasMore = shard < this.#core.shards.length && (await this.#hasAny(shard, includeSoftDeleted))
-    return { ids, nextToken: hasMore ? encodeToken(this.#model.number, shard, undefined) : undefined }
+    return this.#session.list(options.token, pageSize, includeSoftDeleted)
   }
 
   /** All record ids, page by page. */
   async *ids(options: Omit<ListOptions, 'token'> = {}): AsyncGenerator<string> {
-    let token: string | undefined
-    do {
-      const page: RecordPage = await this.listRecords(token === undefined ? options : { ...options, token })
-      yield* page.ids
-      token = page.nextToken
-    } while (token !== undefined)
+    let page: RecordPage | undefined = await this.listRecords(options)
+    while (page !== undefined) {
+      const { ids, nextToken: token }: RecordPage = page
+      // The next page is read while this one is consumed.
+      const next: Promise<RecordPage> | undefined =
+        token === undefined ? undefined : this.listRecords({ ...options, token })
+      next?.catch(() => undefined)
+      for (const id of ids) yield id
+      page = await next
+    }
   }
 
   /** Resolves when every write of this group acknowledged before is in a Parquet file that readers can see. */
   async flush(): Promise<void> {
-    this.#checkOpen()
-    await this.#puts.drain()
-    await this.#publisher.flush(this.#model.number)
+    await this.#session.flush()
   }
 
-  /**
-   * Lets the writes that are on their way finish. The store refuses further ones by then: an ingestion ends with its
-   * next batch.
-   */
-  async close(): Promise<void> {
-    await this.drain()
-    await Promise.all([...this.#ingestions].map((ingestion) => ingestion.settle()))
-    await Promise.allSettled(this.#hardDeletes)
+  protected override offlineSource(): OfflineSource {
+    return this.#session.offlineSource()
   }
 
-  /** Lets the single writes made so far finish. */
-  async drain(): Promise<void> {
-    await this.#puts.drain()
-  }
-
-  #single(
-    operation: number,
-    stores: readonly TargetStore[] | undefined,
-    pack: (operation: { operation: number; targets: number; invocationMs: number }) => number,
-  ): Promise<void> {
-    try {
-      this.#checkOpen()
-      this.#puts.checkRoom()
-      const targets = this.#targets(stores)
-      return this.#puts.added(pack({ operation, targets, invocationMs: this.#core.invocationMs() }))
-    } catch (thrown) {
-      return Promise.reject(thrown)
+  /** The group may have been updated since the last record was packed. */
+  #currentPacker(): RecordPacker {
+    const { schema, core } = this.#session
+    if (this.#packer === undefined || this.#packerSchema !== schema) {
+      this.#packer = new RecordPacker(schema, core.shards.length)
+      this.#packerSchema = schema
     }
+    return this.#packer
   }
 
-  async #hasAny(from: number, includeTombstones: boolean): Promise<boolean> {
-    for (const shard of this.#core.shards.slice(from)) {
-      const page = await shard.request({
-        type: 'list',
-        featureGroup: this.#model.number,
-        after: undefined,
-        limit: 1,
-        includeTombstones,
+  #operation(operation: number, options: PutOptions): Operation {
+    const { model, core } = this.#session
+    const targets = this.#targets(options.stores)
+    const ttl = options.ttl ?? model.ttl
+    if (options.ttl !== undefined && !model.online) {
+      throw invalid(`feature group "${this.name}" has no online store that a ttl could apply to`, {
+        featureGroup: this.name,
       })
-      if (page.ids.length > 0) return true
     }
-    return false
+    // An update keeps the duration that the record has (R-361); a delete has none.
+    const hasTtl =
+      operation === OPERATION_PUT || (operation === OPERATION_UPDATE && options.ttl !== undefined)
+    const ttlSeconds = hasTtl && ttl !== undefined ? durationSeconds(ttl, 'ttl') : 0
+    return { operation, targets, ttlSeconds, invocationUs: core.invocationUs() }
   }
 
   /** An id may be given as text; a numeric identifier is stored as a number too, so its text must be one. */
   #typedId(id: RecordId): RecordId {
-    const { kind, name } = this.#schema.identifier
+    const { kind, name } = this.#session.schema.identifier
     if (kind === KIND_STRING) return String(id)
     if (typeof id !== 'string') return id
     const isWhole = kind === KIND_INTEGRAL && /^-?\d+$/.test(id)
@@ -342,8 +257,7 @@ export class FeatureGroup<
   }
 
   #targets(stores: readonly TargetStore[] | undefined): number {
-    const { online, offline } = this.#model
-    const all = (online ? TARGET_ONLINE : 0) | (offline ? TARGET_OFFLINE : 0)
+    const all = this.#session.allTargets
     if (stores === undefined) return all
     let targets = 0
     for (const store of stores) {
@@ -356,29 +270,5 @@ export class FeatureGroup<
     }
     if (targets === 0) throw invalid('stores: expected at least one of "online" and "offline"')
     return targets
-  }
-
-  protected override offlineSource(): OfflineSource {
-    this.#checkOpen()
-    const group = this.#model
-    const place = { featureGroup: group.name }
-    if (!group.offline)
-      throw invalid(`feature group "${group.name}" has no offline store to read from`, place)
-    return { group, files: () => this.#publisher.filesOf(group.number), flush: () => this.flush() }
-  }
-
-  #checkOnline(): void {
-    if (this.#model.online) return
-    throw invalid(`feature group "${this.name}" has no online store to read from`, {
-      featureGroup: this.name,
-    })
-  }
-
-  #checkOpen(): void {
-    this.#core.checkOpen()
-    if (!this.#isDeleted()) return
-    throw new MillraceError('FEATURE_GROUP_NOT_FOUND', `feature group "${this.name}" was deleted`, {
-      place: { featureGroup: this.name },
-    })
   }
 }

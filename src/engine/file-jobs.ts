@@ -16,11 +16,13 @@ export interface FileJob {
   readonly bytes: number
   readonly rows: number
   readonly latestSeconds: number
+  /** Of all its rows: that of the round, or the last invocation time if that is later. */
+  readonly writeTimeUs: number
   readonly parts: readonly (PartSummary & { readonly shard: number })[]
 }
 
 /** @param parts - per shard, in the order of the shards, which is the order of the rows in the file */
-export function groupIntoFiles(parts: readonly (readonly PartSummary[])[]): FileJob[] {
+export function groupIntoFiles(parts: readonly (readonly PartSummary[])[], writeTimeUs: number): FileJob[] {
   const files = new Map<string, (PartSummary & { shard: number })[]>()
   parts.forEach((summaries, shard) => {
     for (const summary of summaries) {
@@ -37,6 +39,7 @@ export function groupIntoFiles(parts: readonly (readonly PartSummary[])[]): File
       bytes: list.reduce((sum, part) => sum + part.bytes, 0),
       rows: list.reduce((sum, part) => sum + part.rows, 0),
       latestSeconds: Math.max(...list.map((part) => part.latestSeconds)),
+      writeTimeUs: Math.max(writeTimeUs, ...list.map((part) => part.lastInvocationUs)),
       parts: list,
     }))
     .sort((a, b) => a.featureGroup - b.featureGroup || a.eventHour - b.eventHour)
@@ -71,7 +74,6 @@ export interface FilePublisherParts {
 
 interface RoundInfo {
   readonly round: number
-  readonly writeTimeMs: number
 }
 
 export class FilePublisher {
@@ -86,7 +88,11 @@ export class FilePublisher {
     const replies = await Promise.all(
       this.#parts.shards.map((shard) => {
         const own = portion.filter((job) => job.parts.some((part) => part.shard === shard.shard))
-        const hours = own.map(({ featureGroup, eventHour }) => ({ featureGroup, eventHour }))
+        const hours = own.map(({ featureGroup, eventHour, writeTimeUs }) => ({
+          featureGroup,
+          eventHour,
+          writeTimeUs,
+        }))
         if (hours.length === 0) return { parts: [] } satisfies ColumnsReply
         return shard.request({ type: 'columns', round: round.round, hours })
       }),
@@ -117,7 +123,7 @@ export class FilePublisher {
         bytes: file.bytes,
         sha256: file.sha256,
         latestEventSeconds: job.latestSeconds,
-        writeTimeMs: round.writeTimeMs,
+        writeTimeUs: job.writeTimeUs,
         parts: job.parts.map(({ shard, rows, firstLsn, lastLsn }) => ({ shard, rows, firstLsn, lastLsn })),
       }
     })

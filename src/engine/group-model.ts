@@ -1,15 +1,39 @@
 /** Feature groups between the caller's definition, the catalog's model and what `describe` tells. */
 import { join, relative, resolve } from 'node:path'
-import type { FeatureGroupDefinition } from '../core/definition.ts'
-import type { FeatureGroupModel } from '../core/model.ts'
+import type {
+  FeatureDeclaration,
+  FeatureGroupDefinition,
+  OnlineTier,
+  TimeToLive,
+} from '../core/definition.ts'
+import {
+  declarationOf,
+  type FeatureGroupModel,
+  featureModelOf,
+  NO_SETTINGS,
+  typeText,
+} from '../core/model.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { offlineDataDirectory, offlineRoot } from '../io/paths.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { StoreCore } from './store-core.ts'
 
 /** A feature group as `describe` and `list` tell it. */
-export interface FeatureGroupDescription extends Required<FeatureGroupDefinition> {
+export interface FeatureGroupDescription {
+  readonly name: string
+  readonly recordIdentifier: string
+  readonly eventTime: string
+  readonly features: Readonly<Record<string, FeatureDeclaration>>
+  readonly online: boolean
+  /** Undefined without an online store. */
+  readonly tier: OnlineTier | undefined
+  /** The group's default; undefined if records stay. */
+  readonly ttl: TimeToLive | undefined
+  readonly offline: boolean
+  readonly description: string
   readonly createdAt: Date
+  /** Moves with every update of the group (R-536). */
+  readonly updatedAt: Date
   readonly status: 'created' | 'deleting'
   /** Absolute path of the directory that holds its `year=.../month=.../day=.../hour=...` partitions; undefined without an offline store. */
   readonly offlineDirectory: string | undefined
@@ -29,6 +53,7 @@ export function modelOf(
   definition: FeatureGroupDefinition,
 ): FeatureGroupModel {
   const { online = true, offline = true, description = '' } = definition
+  const { tier = 'Standard', ttl } = typeof online === 'object' ? online : {}
   const { directory, fileSystem, core, options } = context
   let createdAtMs = core.clock.nowMs()
   let offlineDirectory = ''
@@ -49,13 +74,17 @@ export function modelOf(
     name: definition.name,
     recordIdentifier: definition.recordIdentifier,
     eventTime: definition.eventTime,
-    features: Object.entries(definition.features).map(([name, type]) => ({ name, type })),
-    online,
+    features: Object.entries(definition.features).map(([name, type]) => featureModelOf(name, type)),
+    online: online !== false,
+    tier,
+    ...(ttl === undefined ? {} : { ttl: { unit: ttl.unit, value: ttl.value } }),
     offline,
     description,
     createdAtMs,
+    updatedAtMs: createdAtMs,
     status: 'created',
     offlineDirectory,
+    settings: NO_SETTINGS,
   }
 }
 
@@ -64,11 +93,14 @@ export function describeGroup(directory: string, group: FeatureGroupModel): Feat
     name: group.name,
     recordIdentifier: group.recordIdentifier,
     eventTime: group.eventTime,
-    features: Object.fromEntries(group.features.map(({ name, type }) => [name, type])),
+    features: Object.fromEntries(group.features.map((feature) => [feature.name, declarationOf(feature)])),
     online: group.online,
+    tier: group.online ? group.tier : undefined,
+    ttl: group.ttl,
     offline: group.offline,
     description: group.description,
     createdAt: new Date(group.createdAtMs),
+    updatedAt: new Date(group.updatedAtMs),
     status: group.status,
     offlineDirectory: group.offline ? join(directory, group.offlineDirectory) : undefined,
   }
@@ -80,7 +112,7 @@ export function differenceOf(existing: FeatureGroupModel, wanted: FeatureGroupMo
     if (existing[key] !== wanted[key]) return `${key} is ${existing[key]}, not ${wanted[key]}`
   }
   const show = (group: FeatureGroupModel): string =>
-    group.features.map(({ name, type }) => `${name}: ${type}`).join(', ')
+    group.features.map((feature) => `${feature.name}: ${typeText(declarationOf(feature))}`).join(', ')
   return show(existing) === show(wanted)
     ? undefined
     : `its features are ${show(existing)}, not ${show(wanted)}`

@@ -6,10 +6,12 @@
  */
 import { BatchBuilder } from '../codec/batch-builder.ts'
 import { OPERATION_PUT } from '../codec/row.ts'
+import type { TargetStore, TimeToLive } from '../core/definition.ts'
 import { type ErrorCode, invalid, MillraceError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { hashHigh, hashLow } from '../core/record-hash.ts'
 import { ByteGate } from './byte-gate.ts'
+import type { Operation } from './record-packer.ts'
 import type { StoreCore } from './store-core.ts'
 
 export interface IngestOptions {
@@ -23,7 +25,9 @@ export interface IngestOptions {
     /** Number of the first row given; at most `ingestPosition(id)`. Default 0. */
     readonly firstRow?: number
   }
-  readonly stores?: readonly ('online' | 'offline')[]
+  readonly stores?: readonly TargetStore[]
+  /** How long after their event time the records stay online. Default: the group's (R-391). */
+  readonly ttl?: TimeToLive
   /** Ends the ingestion between two batches; what was accepted stays. */
   readonly signal?: AbortSignal
   /** Called now and then, and at the end. */
@@ -61,19 +65,21 @@ export interface IngestTarget {
   readonly core: StoreCore
   readonly featureGroup: number
   readonly targets: number
+  /** Of rows in this ingestion; 0 for none. */
+  readonly ttlSeconds: number
   /** @throws if the store was closed, or the feature group deleted, meanwhile */
   readonly checkOpen: () => void
 }
 
 /** Packs one row, or says that it is not wanted, or throws why it is refused. @returns its shard */
 export type PackRow = (
-  operation: { operation: number; targets: number; invocationMs: number },
+  operation: Operation,
   batches: readonly BatchBuilder[],
   isWanted: ((shard: number) => boolean) | undefined,
 ) => number
 
 const WINDOW_BYTES_PER_SHARD = 4 * 1024 * 1024
-/** Batches sent before other work of the calling thread gets a turn. */
+/** Batches sent before other work of the calling thread gets a turn; one while a read waits for its reply. */
 const BATCHES_PER_TURN = 4
 
 export class Ingestion {
@@ -96,11 +102,13 @@ export class Ingestion {
   #bytes = 0
   #batchesSent = 0
   #failure: MillraceError | undefined
-  #operation = { operation: OPERATION_PUT, targets: 0, invocationMs: 0 }
+  readonly #operation
 
   constructor(target: IngestTarget, options: IngestOptions) {
     this.#target = target
     this.#options = options
+    const { targets, ttlSeconds } = target
+    this.#operation = { operation: OPERATION_PUT, targets, ttlSeconds, invocationUs: 0 }
     const { shards } = target.core
     this.#batches = shards.map(() => new BatchBuilder(target.core.nextBuffer))
     this.#window = new ByteGate(Math.min(WINDOW_BYTES_PER_SHARD * shards.length, target.core.gate.limit))
@@ -112,11 +120,7 @@ export class Ingestion {
 
   /** Asks the shards how far the source has come. */
   async start(): Promise<void> {
-    this.#operation = {
-      ...this.#operation,
-      targets: this.#target.targets,
-      invocationMs: this.#target.core.invocationMs(),
-    }
+    this.#target.core.invocationUs()
     if (this.#source === undefined) return
     if (!Number.isSafeInteger(this.#firstRow) || this.#firstRow < 0) {
       throw invalid(`source.firstRow: expected a whole number from 0, found ${this.#firstRow}`)
@@ -152,6 +156,7 @@ export class Ingestion {
     let full = -1
     try {
       const records = this.#recordCount()
+      this.#operation.invocationUs = this.#target.core.followingUs()
       const shard = pack(this.#operation, this.#batches, this.#isWanted)
       if (this.#isWanted !== undefined && this.#recordCount() === records) this.#skipped++
       if (this.#batches[shard]!.bytes >= limits.batchBytes) full = shard
@@ -194,9 +199,9 @@ export class Ingestion {
       },
     )
     if (this.#failure !== undefined) throw this.#failure
-    if (++this.#batchesSent % BATCHES_PER_TURN === 0) {
+    if (++this.#batchesSent % (core.readsInFlight > 0 ? 1 : BATCHES_PER_TURN) === 0) {
       await new Promise((resolve) => setImmediate(resolve))
-      this.#operation.invocationMs = core.invocationMs()
+      core.invocationUs()
       this.#options.onProgress?.(this.progress)
     }
   }

@@ -11,6 +11,7 @@ import type { FeatureGroupModel } from '../core/model.ts'
 import { checkDefinition } from './definition-rules.ts'
 import { FeatureGroup } from './feature-group.ts'
 import { describeGroup, differenceOf, type FeatureGroupDescription, modelOf } from './group-model.ts'
+import { GroupSession } from './group-session.ts'
 import { openStore, type RecoverySummary, type StoreParts } from './open-store.ts'
 import { type MillraceOptions, resolveOptions } from './options.ts'
 import type { ShardClient } from './shard-client.ts'
@@ -18,7 +19,8 @@ import { type StoreStatistics, summarise } from './statistics.ts'
 
 export class Millrace {
   readonly #parts: StoreParts
-  readonly #handles = new Map<number, FeatureGroup<FeatureGroupDefinition>>()
+  readonly #sessions = new Map<number, GroupSession>()
+  readonly #handles = new WeakMap<GroupSession, FeatureGroup<FeatureGroupDefinition>>()
   #closing: Promise<void> | undefined
 
   private constructor(parts: StoreParts) {
@@ -106,6 +108,16 @@ export class Millrace {
     return this.#handleOf(this.#find(name)) as unknown as FeatureGroup<D>
   }
 
+  /**
+   * The group below its typed face, for other faces built on the engine.
+   * @internal
+   * @throws FEATURE_GROUP_NOT_FOUND
+   */
+  session(name: string): GroupSession {
+    this.#parts.core.checkOpen()
+    return this.#sessionOf(this.#find(name))
+  }
+
   /** @throws FEATURE_GROUP_NOT_FOUND */
   describe(name: string): FeatureGroupDescription {
     return describeGroup(this.#parts.directory, this.#find(name))
@@ -124,10 +136,10 @@ export class Millrace {
    */
   async deleteFeatureGroup(name: string): Promise<void> {
     const group = this.#find(name)
-    const handle = this.#handles.get(group.number)
+    const session = this.#sessions.get(group.number)
     this.#parts.catalog.replace({ ...group, status: 'deleting' })
-    this.#handles.delete(group.number)
-    await handle?.close()
+    this.#sessions.delete(group.number)
+    await session?.close()
     await this.#finishDeletions()
   }
 
@@ -137,9 +149,20 @@ export class Millrace {
    */
   async flush(): Promise<void> {
     this.#parts.core.checkOpen()
-    await Promise.all([...this.#handles.values()].map((handle) => handle.drain()))
+    await Promise.all([...this.#sessions.values()].map((session) => session.puts.drain()))
     const online = this.#askAll((shard) => shard.request({ type: 'flushOnline' }))
     await Promise.all([this.#parts.publisher.flush(), online])
+  }
+
+  /**
+   * Takes every record out of the online stores whose time to live has passed by now. The store does so by itself, a
+   * little later; readers never see such a record in either case.
+   * @returns the number of records
+   */
+  async expire(): Promise<number> {
+    this.#parts.core.checkOpen()
+    const counts = await this.#askAll((shard) => shard.request({ type: 'expire' }))
+    return counts.reduce((sum, count) => sum + count, 0)
   }
 
   async stats(): Promise<StoreStatistics> {
@@ -179,7 +202,7 @@ export class Millrace {
     }
     // Closed first: an ingestion under way must not send more while the shards are being closed.
     core.markClosed()
-    await Promise.all([...this.#handles.values()].map((handle) => handle.close()))
+    await Promise.all([...this.#sessions.values()].map((session) => session.close()))
     if (isFlushing) await attempt(() => publisher.flush())
     await attempt(() => publisher.close())
     await attempt(() => this.#askAll((shard) => shard.request({ type: 'close' })))
@@ -215,15 +238,25 @@ export class Millrace {
   }
 
   #handleOf(model: FeatureGroupModel): FeatureGroup<FeatureGroupDefinition> {
-    let handle = this.#handles.get(model.number)
+    const session = this.#sessionOf(model)
+    let handle = this.#handles.get(session)
     if (handle === undefined) {
+      handle = new FeatureGroup(session)
+      this.#handles.set(session, handle)
+    }
+    return handle
+  }
+
+  #sessionOf(model: FeatureGroupModel): GroupSession {
+    let session = this.#sessions.get(model.number)
+    if (session === undefined) {
       const { core, publisher, catalog } = this.#parts
       const isDeleted = (): boolean =>
         !catalog.all.some((group) => group.number === model.number && group.status === 'created')
-      handle = new FeatureGroup(model, core, publisher, isDeleted)
-      this.#handles.set(model.number, handle)
+      session = new GroupSession(model, core, publisher, isDeleted)
+      this.#sessions.set(model.number, session)
     }
-    return handle
+    return session
   }
 
   #askAll<T>(ask: (shard: ShardClient) => Promise<T>): Promise<T[]> {

@@ -49,7 +49,7 @@ export interface StoreParts {
 /** @throws as `Millrace.open`; nothing stays open or locked then */
 export async function openStore(directory: string, options: ResolvedOptions): Promise<StoreParts> {
   const fileSystem = nodeFileSystem
-  const clock = systemClock
+  const clock = options.clock ?? systemClock
   const before = readIdentity(fileSystem, directory)
   if (before !== undefined) checkShards(before, directory, options.shards)
   else divideBudgets(options, options.shards ?? defaultShards())
@@ -72,7 +72,12 @@ export async function openStore(directory: string, options: ResolvedOptions): Pr
       { length: identity.shards },
       (_, shard) => new ShardClient(shard, (error) => core.fail(error)),
     )
-    const core: StoreCore = new StoreCore(shards, new ByteGate(budgets.inFlightBytes), clock)
+    const core: StoreCore = new StoreCore(
+      shards,
+      new ByteGate(budgets.inFlightBytes),
+      clock,
+      options.hasExtensions,
+    )
     const history = publishedHours(opened, identity.shards)
     const reports = await Promise.all(
       shards.map((shard) =>
@@ -84,6 +89,7 @@ export async function openStore(directory: string, options: ResolvedOptions): Pr
         }),
       ),
     )
+    core.startStampsAfter(Math.max(...reports.map((report) => report.lastInvocationUs)))
     const encoder = new EncoderClient(options.encoderThreads)
     const groupOf = (number: number): FeatureGroupModel | undefined =>
       catalog.all.find((group) => group.number === number)
@@ -105,7 +111,7 @@ export async function openStore(directory: string, options: ResolvedOptions): Pr
         encodeBytes: budgets.encodeBytes,
         partBytes: Math.ceil(options.flushBytes / identity.shards),
       },
-      lastRound,
+      { round: lastRound, writeTimeUs: history.writeTimeUsMax },
       reports.map((report) => report.pending),
     )
     return {
@@ -150,6 +156,8 @@ function configOf(
     flushAgeMs: options.flushAgeMs,
     flushRows: options.flushRows,
     flushBytes: Math.ceil(options.flushBytes / identity.shards),
+    hasExpiryMarkers: options.hasExpiryMarkers,
+    manualClock: options.clock?.shared,
   }
 }
 

@@ -1,5 +1,6 @@
 /** Options of a store: defaults, checks, and how the memory and log budgets are divided. */
 import { availableParallelism, totalmem } from 'node:os'
+import { ManualClock } from '../core/clock.ts'
 import { invalid, MillraceError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Durability } from '../workers/protocol.ts'
@@ -46,6 +47,15 @@ export interface MillraceOptions {
     /** Bound on the logs of all shards. Default 1 GiB; at least four segments a shard. */
     readonly bytes?: number
   }
+  /**
+   * False (default): what AWS refuses is refused here. True: collection features and an offline store on every tier,
+   * updates in part on every tier, larger batches.
+   */
+  readonly extensions?: boolean
+  /** Whether a record that expires leaves a marker in the offline store (R-399). Default true. */
+  readonly expiryMarkers?: boolean
+  /** Time for tests: a clock that only moves when it is told to. Default: the system's. */
+  readonly clock?: ManualClock
   /** Where offline files go, below `DIR/offline/`, and what ARNs say. The defaults suit a store of your own. */
   readonly location?: {
     readonly bucket?: string
@@ -67,6 +77,9 @@ export interface ResolvedOptions {
   readonly encoderThreads: number
   readonly segmentBytes: number
   readonly logBytes: number
+  readonly hasExtensions: boolean
+  readonly hasExpiryMarkers: boolean
+  readonly clock: ManualClock | undefined
   readonly location: { bucket: string; prefix: string; accountId: string; region: string }
 }
 
@@ -79,6 +92,9 @@ const OPTION_NAMES = [
   'flush',
   'parquet',
   'log',
+  'extensions',
+  'expiryMarkers',
+  'clock',
   'location',
 ]
 /** The options that are objects themselves. */
@@ -143,6 +159,9 @@ export function resolveOptions(options: MillraceOptions): ResolvedOptions {
       least: segmentBytes * 4,
       most: Number.MAX_SAFE_INTEGER,
     }),
+    hasExtensions: flag('extensions', options.extensions, false),
+    hasExpiryMarkers: flag('expiryMarkers', options.expiryMarkers, true),
+    clock: manualClock(options.clock),
     location: {
       bucket: plainName('location.bucket', location.bucket ?? 'millrace'),
       prefix: (location.prefix ?? '')
@@ -170,6 +189,17 @@ function plainName(option: string, value: string): string {
   throw invalid(
     `${option}: expected a plain name without "/" that does not start with ".", found ${show(value)}`,
   )
+}
+
+function manualClock(clock: unknown): ManualClock | undefined {
+  if (clock === undefined || clock instanceof ManualClock) return clock
+  throw invalid('clock: expected a ManualClock; other clocks cannot be read by the threads of a store')
+}
+
+function flag(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault
+  if (typeof value === 'boolean') return value
+  throw invalid(`${name}: expected true or false, found ${show(value)}`)
 }
 
 const show = (value: unknown): string => (typeof value === 'string' ? quote(value) : String(value))

@@ -4,14 +4,17 @@ import type { PublishedHours } from '../workers/protocol.ts'
 
 export interface PublishedHistory {
   readonly roundMax: number
-  of(shard: number): { published: PublishedHours; publishedLsn: number }
+  readonly writeTimeUsMax: number
+  of(shard: number): { published: PublishedHours; publishedLsn: number; lastInvocationUs: number }
 }
 
 export function publishedHours(manifest: Manifest, shards: number): PublishedHistory {
   const last = Array.from({ length: shards }, () => new Map<string, { lsn: number; round: number }>())
   let roundMax = 0
+  let writeTimeUsMax = 0
   for (const entry of manifest.entries()) {
     roundMax = Math.max(roundMax, entry.round)
+    writeTimeUsMax = Math.max(writeTimeUsMax, entry.writeTimeUs)
     const key = `${entry.featureGroup}:${entry.eventHour}`
     for (const { shard, lastLsn } of entry.parts) {
       const known = last[shard]?.get(key)
@@ -21,6 +24,7 @@ export function publishedHours(manifest: Manifest, shards: number): PublishedHis
   }
   return {
     roundMax,
+    writeTimeUsMax,
     of: (shard) => {
       const entries = [...last[shard]!]
       const keys = entries.map(([key]) => key.split(':').map(Number))
@@ -32,6 +36,8 @@ export function publishedHours(manifest: Manifest, shards: number): PublishedHis
           lastRounds: Float64Array.from(entries, ([, { round }]) => round),
         },
         publishedLsn: entries.reduce((most, [, { lsn }]) => Math.max(most, lsn), 0),
+        // No row has a later one than its file (R-455).
+        lastInvocationUs: writeTimeUsMax,
       }
     },
   }

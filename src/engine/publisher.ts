@@ -34,7 +34,6 @@ export interface PublisherParts {
 
 interface Round {
   readonly round: number
-  readonly writeTimeMs: number
   jobs: FileJob[]
 }
 
@@ -43,7 +42,8 @@ const RETRY_MS = 2000
 export class Publisher {
   readonly #parts: PublisherParts
   #lastRound: number
-  #lastWriteTimeMs = 0
+  /** Files of a later round have a later write time. */
+  #lastWriteTimeUs: number
   /** Sealed, but some of their files are not made yet. */
   #unfinished: Round[] = []
   #tail: Promise<unknown> = Promise.resolve()
@@ -51,10 +51,15 @@ export class Publisher {
   /** Why the last attempt failed; undefined while all is well. */
   failure: MillraceError | undefined
 
-  constructor(parts: PublisherParts, lastRound: number, pending: readonly (readonly PendingSeal[])[]) {
+  constructor(
+    parts: PublisherParts,
+    last: { readonly round: number; readonly writeTimeUs: number },
+    pending: readonly (readonly PendingSeal[])[],
+  ) {
     this.#parts = parts
-    this.#lastRound = lastRound
+    this.#lastRound = last.round
     this.#unfinished = roundsOf(pending)
+    this.#lastWriteTimeUs = Math.max(last.writeTimeUs, latestWriteTimeUs(this.#unfinished))
   }
 
   /** Finishes what a crash left, then answers the shards' calls for rounds until `close`. */
@@ -132,16 +137,14 @@ export class Publisher {
       const lastLsns = replies.map((reply) => reply.lastLsn)
       const hours = unionOfHours(replies.map((reply) => reply.hours))
       if (hours.length === 0) return { isEmpty: true, lastLsns }
-      this.#lastWriteTimeMs = Math.max(this.#lastWriteTimeMs, clock.nowMs())
-      const seal: Seal = { round: ++this.#lastRound, writeTimeMs: this.#lastWriteTimeMs, partBytes, hours }
+      const writeTimeUs = Math.max(this.#lastWriteTimeUs + 1, clock.nowMs() * 1000)
+      const seal: Seal = { round: ++this.#lastRound, writeTimeUs, partBytes, hours }
       // A shard that could not log the seal (a full disk) keeps its rows for a later round; the others have sealed.
       const sealed = await Promise.allSettled(shards.map((shard) => shard.request({ type: 'seal', seal })))
       const parts = sealed.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
-      this.#unfinished.push({
-        round: seal.round,
-        writeTimeMs: seal.writeTimeMs,
-        jobs: groupIntoFiles(parts),
-      })
+      const round: Round = { round: seal.round, jobs: groupIntoFiles(parts, writeTimeUs) }
+      this.#unfinished.push(round)
+      this.#lastWriteTimeUs = Math.max(writeTimeUs, latestWriteTimeUs([round]))
       await this.#finishRounds()
       for (const outcome of sealed) if (outcome.status === 'rejected') throw outcome.reason
       this.failure = undefined
@@ -200,17 +203,23 @@ function unionOfHours(lists: readonly (readonly SealedHour[])[]): SealedHour[] {
   return [...union.values()].sort((a, b) => a.featureGroup - b.featureGroup || a.eventHour - b.eventHour)
 }
 
+function latestWriteTimeUs(rounds: readonly Round[]): number {
+  let latest = 0
+  for (const { jobs } of rounds) for (const job of jobs) latest = Math.max(latest, job.writeTimeUs)
+  return latest
+}
+
 /** Rounds that were sealed but not published, put together from what each shard found in its log. */
 function roundsOf(pending: readonly (readonly PendingSeal[])[]): Round[] {
-  const rounds = new Map<number, { writeTimeMs: number; parts: PartSummary[][] }>()
+  const rounds = new Map<number, { writeTimeUs: number; parts: PartSummary[][] }>()
   pending.forEach((seals, shard) => {
-    for (const { round, writeTimeMs, parts } of seals) {
-      const entry = rounds.get(round) ?? { writeTimeMs, parts: pending.map(() => []) }
+    for (const { round, writeTimeUs, parts } of seals) {
+      const entry = rounds.get(round) ?? { writeTimeUs, parts: pending.map(() => []) }
       entry.parts[shard]!.push(...parts)
       rounds.set(round, entry)
     }
   })
   return [...rounds]
     .sort(([a], [b]) => a - b)
-    .map(([round, { writeTimeMs, parts }]) => ({ round, writeTimeMs, jobs: groupIntoFiles(parts) }))
+    .map(([round, { writeTimeUs, parts }]) => ({ round, jobs: groupIntoFiles(parts, writeTimeUs) }))
 }

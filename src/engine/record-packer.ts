@@ -6,9 +6,10 @@
  * Invariant: a record that is refused leaves no trace in any batch (R-032).
  */
 import type { BatchBuilder } from '../codec/batch-builder.ts'
-import { FLAG_TOMBSTONE } from '../codec/row.ts'
+import { FLAG_NO_TIME, FLAG_TOMBSTONE } from '../codec/row.ts'
 import { invalid, type MillraceError, quote } from '../core/errors.ts'
 import {
+  EVENT_SECONDS_MAX,
   FRACTIONAL_EVENT_TIME_FORMAT,
   fractionalInstant,
   instantFromMs,
@@ -34,7 +35,10 @@ const INT64_MAX = 2n ** 63n - 1n
 export interface Operation {
   readonly operation: number
   readonly targets: number
-  readonly invocationMs: number
+  /** Microseconds since 1970. */
+  readonly invocationUs: number
+  /** Whole seconds from the event time to the expiry; 0 for none. */
+  readonly ttlSeconds: number
 }
 
 export class RecordPacker {
@@ -53,7 +57,14 @@ export class RecordPacker {
     this.#schema = schema
     this.id = new IdScratch(shardCount)
     this.#values = new Array<unknown>(schema.features.length).fill(undefined)
-    this.#head = { operation: 0, targets: 0, invocationMs: 0, slotCount: schema.slotCount, flags: 0 }
+    this.#head = {
+      operation: 0,
+      targets: 0,
+      invocationUs: 0,
+      slotCount: schema.slotCount,
+      flags: 0,
+      ttlSeconds: 0,
+    }
   }
 
   /**
@@ -68,14 +79,7 @@ export class RecordPacker {
     batches: readonly BatchBuilder[],
     isWanted?: (shard: number) => boolean,
   ): number {
-    let count: number
-    try {
-      count = this.#collect(record)
-    } catch (thrown) {
-      // An unknown feature, or a getter that failed: what was collected before it must not be left to the next record.
-      this.#values.fill(undefined)
-      throw thrown
-    }
+    const count = this.#collect(record)
     try {
       this.#readId(this.#values[this.#schema.identifier.index])
       this.#readEventTime(this.#values[this.#schema.eventTime.index])
@@ -115,6 +119,50 @@ export class RecordPacker {
     if (time.slot >= 0 && time !== identifier) this.#setValue(batch, time, eventTime)
     batch.endRow()
     return this.id.shard
+  }
+
+  /**
+   * Packs an update: the id and the features to change. Without an event time the row has that of 1970 and no digits,
+   * and the shard takes the record's own.
+   * @param operation - OPERATION_UPDATE
+   */
+  packUpdate(id: unknown, changes: unknown, operation: Operation, batches: readonly BatchBuilder[]): number {
+    const { identifier, eventTime } = this.#schema
+    const count = this.#collect(changes)
+    try {
+      this.#readId(id)
+      const own = this.#values[identifier.index]
+      // The id may be among the changes if it is the same (R-362).
+      if (
+        own !== undefined &&
+        own !== null &&
+        this.#idText(identifier, own) !== this.#idText(identifier, id)
+      ) {
+        throw this.#error(
+          identifier,
+          `expected the identifier of the record to update, found ${describe(own)}`,
+        )
+      }
+      const time = this.#values[eventTime.index]
+      const hasTime = time !== undefined && time !== null
+      if (operation.ttlSeconds > 0 && !hasTime) {
+        throw this.#error(eventTime, 'a ttl needs an event time, which it is counted from; found none')
+      }
+      if (hasTime) this.#readEventTime(time)
+      else this.#noEventTime()
+      const batch = batches[this.id.shard]!
+      this.#begin(batch, operation, hasTime ? 0 : FLAG_NO_TIME)
+      try {
+        this.#fill(batch, count)
+      } catch (thrown) {
+        batch.cancelRow()
+        throw thrown
+      }
+      batch.endRow()
+      return this.id.shard
+    } finally {
+      for (let i = 0; i < count; i++) this.#values[this.#order[i]!.index] = undefined
+    }
   }
 
   /** Reads an id of any accepted type into `this.id`. */
@@ -172,12 +220,30 @@ export class RecordPacker {
     this.#lastEventTime = value
   }
 
+  /** R-404 */
+  #checkExpiry(ttlSeconds: number): void {
+    if (this.#instant.seconds + ttlSeconds <= EVENT_SECONDS_MAX) return
+    throw this.#error(
+      this.#schema.eventTime,
+      `the ttl of ${ttlSeconds} seconds takes the expiry past the year 9999`,
+    )
+  }
+
+  #noEventTime(): void {
+    this.#lastEventTime = undefined
+    this.#instant.seconds = 0
+    this.#instant.nanos = 0
+    this.#instant.digits = 0
+  }
+
   #begin(batch: BatchBuilder, operation: Operation, flags: number): void {
     const head = this.#head
     head.operation = operation.operation
     head.targets = operation.targets
-    head.invocationMs = operation.invocationMs
+    head.invocationUs = operation.invocationUs
     head.flags = flags
+    head.ttlSeconds = operation.ttlSeconds
+    if (operation.ttlSeconds > 0) this.#checkExpiry(operation.ttlSeconds)
     const { id } = this
     const { seconds, nanos, digits } = this.#instant
     batch.beginRow(head, id.source, id.bytes, id.high, id.low, seconds, nanos, digits)
@@ -191,14 +257,20 @@ export class RecordPacker {
     const plan = this.#plan
     const order = this.#order
     let count = 0
-    for (const key in record) {
-      let feature = plan[count]
-      if (feature === undefined || feature.name !== key) {
-        feature = this.#featureOf(record, key)
-        plan[count] = feature
+    try {
+      for (const key in record) {
+        let feature = plan[count]
+        if (feature === undefined || feature.name !== key) {
+          feature = this.#featureOf(record, key)
+          plan[count] = feature
+        }
+        order[count++] = feature
+        this.#values[feature.index] = (record as Record<string, unknown>)[key]
       }
-      order[count++] = feature
-      this.#values[feature.index] = (record as Record<string, unknown>)[key]
+    } catch (thrown) {
+      // An unknown feature, or a getter that failed: what was collected before it must not be left to the next record.
+      this.#values.fill(undefined)
+      throw thrown
     }
     return count
   }

@@ -25,6 +25,8 @@ export interface ShardSummary {
   readonly unpublishedRows: number
   readonly openHours: number
   readonly logBytes: number
+  /** Records that expired since the store was opened. */
+  readonly expired: number
   /** Milliseconds spent so far per stage. */
   readonly timings: ShardStatistics['timings']
 }
@@ -115,6 +117,7 @@ export function summarise(inputs: StatisticsInputs): StoreStatistics {
       unpublishedRows: shard.unpublishedRows,
       openHours: shard.openHours,
       logBytes: shard.logBytes,
+      expired: shard.expired,
       timings: shard.timings,
     })),
   }

@@ -8,7 +8,7 @@ import { replaceFileAtomically } from '../io/atomic-file.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { lockFile, storeFile } from '../io/paths.ts'
 
-export const STORE_FORMAT_VERSION = 1
+export const STORE_FORMAT_VERSION = 2
 
 export interface StoreIdentity {
   readonly format: 'millrace'

@@ -21,7 +21,9 @@ export const PLACE = '"the place"'
 
 const SQL_TYPES = { String: 'VARCHAR', Integral: 'BIGINT', Fractional: 'DOUBLE' } as const
 
-export const sqlType = (feature: FeatureModel): string => SQL_TYPES[feature.type]
+/** A collection of any kind is a list in the files. */
+const sqlType = ({ type, collection }: FeatureModel): string =>
+  collection === undefined ? SQL_TYPES[type] : `${SQL_TYPES[type]}[]`
 
 /** Event hours, both inclusive; `undefined` is open. */
 export interface HourRange {

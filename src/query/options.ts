@@ -44,7 +44,7 @@ export interface HistoryOptions<
   readonly to?: EventTimeInput<D>
   /** As it was at this event time: drops rows with a later one. */
   readonly asOfEventTime?: EventTimeInput<D>
-  /** As a reader saw it at this moment: drops rows that were written to files later. */
+  /** As a reader saw it at this moment: drops rows that were written to files in a later millisecond. */
   readonly asOfWriteTime?: Date
   /** The features that are read; default all. */
   readonly columns?: readonly C[]
@@ -52,7 +52,10 @@ export interface HistoryOptions<
   readonly sorted?: boolean
 }
 
-/** What the store adds to every offline row. Named as in the files, so that no feature is named so. */
+/**
+ * What the store adds to every offline row (R-452), named as in the files, so that no feature is named so. A Date has
+ * milliseconds; the files have microseconds, which are what orders rows.
+ */
 export interface ServiceColumns {
   /** When the row was written to its file. */
   readonly write_time: Date

@@ -5,7 +5,7 @@
  * Invariants: a row is in exactly one open or sealed buffer until its file is published (I8); a buffer holds rows
  * of one feature group and one hour only (I9).
  */
-import { ROW_BYTES, VALUE_SECONDS, valueStart } from '../codec/row.ts'
+import { ROW_BYTES, ROW_INVOCATION_US, VALUE_SECONDS, valueStart } from '../codec/row.ts'
 import { assert } from '../core/errors.ts'
 import type { RowChunk, RowChunks } from './row-chunks.ts'
 
@@ -18,6 +18,8 @@ export class HourBuffer {
   bytes = 0
   latestSeconds = Number.NEGATIVE_INFINITY
   lastLsn = 0
+  /** Invocation time of the last row, the greatest of all. */
+  lastInvocationUs = 0
   lastMs: number
   readonly featureGroup: number
   readonly eventHour: number
@@ -100,6 +102,7 @@ export class HourBuffers {
     buffer.append(chunk.number, row)
     buffer.bytes += rowBytes
     buffer.lastLsn = lsn
+    buffer.lastInvocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
     buffer.lastMs = nowMs
     if (seconds > buffer.latestSeconds) buffer.latestSeconds = seconds
     this.rowBytes += rowBytes
@@ -173,6 +176,7 @@ export class HourBuffers {
       part.append(chunk.number, row)
       part.bytes += chunk.u32[(row + ROW_BYTES) >>> 2]!
       part.lastLsn = lsn
+      part.lastInvocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
       part.latestSeconds = Math.max(part.latestSeconds, chunk.f64[(value + VALUE_SECONDS) >>> 3]!)
     }
     const [oldest, rest] = parts

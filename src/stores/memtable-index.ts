@@ -11,7 +11,16 @@
  *
  * A slot is four words: high hash, low hash, chunk number + 1 (0 = empty), row offset / 8 with two state bits.
  */
-import { ROW_HASH_HIGH, ROW_HASH_LOW, ROW_ID, ROW_ID_BYTES } from '../codec/row.ts'
+import {
+  ROW_HASH_HIGH,
+  ROW_HASH_LOW,
+  ROW_ID,
+  ROW_ID_BYTES,
+  ROW_INVOCATION_US,
+  rowIdBytes,
+  valueStart,
+} from '../codec/row.ts'
+import type { Version } from '../codec/version.ts'
 import { assert } from '../core/errors.ts'
 import type { RowChunk, RowChunks } from './row-chunks.ts'
 
@@ -40,6 +49,8 @@ export const hashRangeOfShard = (shard: number, shardCount: number): HashRange =
 
 export class MemtableIndex {
   size = 0
+  /** Whether a version of this feature group, here or below, may have an expiry. */
+  mayExpire = false
   #words: Uint32Array
   #capacity: number
   #scale: number
@@ -84,6 +95,35 @@ export class MemtableIndex {
       }
       slot++
     }
+  }
+
+  /** The slots of all records with a hash: nearly always none or one. */
+  slotsOfHash(high: number, low: number): number[] {
+    const words = this.#words
+    const slots: number[] = []
+    for (let slot = this.#home(high); words[(slot << 2) + 2] !== 0; slot++) {
+      if (words[slot << 2] === high && words[(slot << 2) + 1] === low) slots.push(slot)
+    }
+    return slots
+  }
+
+  /** The version in a slot that is not STATE_ABSENT. */
+  versionAt(slot: number): Version {
+    const chunk = this.chunkAt(slot)
+    const row = this.rowAt(slot)
+    return { bytes: chunk.u8, start: valueStart(chunk, row), end: row + chunk.u32[row >>> 2]! }
+  }
+
+  /** When the operation in a slot was made, microseconds. */
+  invocationUsAt(slot: number): number {
+    return this.chunkAt(slot).f64[(this.rowAt(slot) + ROW_INVOCATION_US) >>> 3]!
+  }
+
+  /** The id of the record in a slot; lies in its chunk. */
+  idAt(slot: number): Buffer {
+    const chunk = this.chunkAt(slot)
+    const start = this.rowAt(slot) + ROW_ID
+    return chunk.u8.subarray(start, start + rowIdBytes(chunk, this.rowAt(slot)))
   }
 
   /** @param at - what `find` answered for a record not yet in the table */
@@ -153,13 +193,7 @@ export class MemtableIndex {
     const y = b << 2
     if (words[x] !== words[y]) return words[x]! - words[y]!
     if (words[x + 1] !== words[y + 1]) return words[x + 1]! - words[y + 1]!
-    return Buffer.compare(this.#idOf(a), this.#idOf(b))
-  }
-
-  #idOf(slot: number): Buffer {
-    const chunk = this.chunkAt(slot)
-    const row = this.rowAt(slot)
-    return chunk.u8.subarray(row + ROW_ID, row + ROW_ID + (chunk.u32[(row + ROW_ID_BYTES) >>> 2]! & 0xffff))
+    return Buffer.compare(this.idAt(a), this.idAt(b))
   }
 
   #home(high: number): number {

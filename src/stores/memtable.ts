@@ -70,10 +70,16 @@ export class Memtable {
 
   /** Empties the slot of a record: a hard delete that was checked against the slot before it was logged. */
   remove(index: MemtableIndex, chunk: RowChunk, row: number): void {
+    this.place(index, index.find(chunk, row), chunk, row, STATE_ABSENT | STATE_RESOLVED)
+  }
+
+  /**
+   * Puts a row into the slot of its record, whatever is there: what it was compared with before is known elsewhere.
+   * @param slot - what the index answered for the row
+   */
+  place(index: MemtableIndex, slot: number, chunk: RowChunk, row: number, state: number): void {
     this.operations++
     this.#hold(chunk)
-    const slot = index.find(chunk, row)
-    const state = STATE_ABSENT | STATE_RESOLVED
     if (slot < 0) index.insert(slot, chunk, row, state)
     else index.replace(slot, chunk, row, state)
   }

@@ -6,7 +6,15 @@
  * Invariants: counts change in the same transaction as the records they count; `mergedLsn` never runs ahead of
  * what is on disk, because it is written last and confirmed by a second transaction.
  */
-import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb'
+import type { Database, RangeOptions, RootDatabase } from 'lmdb'
+import {
+  EXPIRY_KEY_HEADER_BYTES,
+  EXPIRY_KEYS_END,
+  EXPIRY_KEYS_START,
+  expiryBound,
+  expiryKeySeconds,
+  writeExpiryKey,
+} from '../codec/expiry-key.ts'
 import {
   KEY_ID,
   LONG_ID_BYTES,
@@ -16,11 +24,13 @@ import {
   writeOnlineKey,
 } from '../codec/online-key.ts'
 import {
+  FLAG_EXPIRY,
   FLAG_TOMBSTONE,
   ROW_BYTES,
   ROW_HASH_HIGH,
   ROW_HASH_LOW,
   ROW_ID,
+  ROW_INVOCATION_US,
   rowIdBytes,
   VALUE_FLAGS,
   VALUE_LSN,
@@ -28,38 +38,37 @@ import {
   VALUE_SECONDS,
   valueOffset,
 } from '../codec/row.ts'
-import { MillraceError } from '../core/errors.ts'
+import { expirySeconds, hasExpiry, isExpired, type Version } from '../codec/version.ts'
+import { assert } from '../core/errors.ts'
+import { EVENT_SECONDS_MAX, EVENT_SECONDS_MIN } from '../core/event-time.ts'
 import { type MemtableIndex, STATE_ABSENT, STATE_RESOLVED } from './memtable-index.ts'
+import {
+  type OnlineCounts,
+  openEnvironment,
+  type PartitionState,
+  readState,
+  writeState,
+} from './online-environment.ts'
 import type { RowChunk } from './row-chunks.ts'
 import { replaces } from './slot-rules.ts'
-
-export interface OnlineCounts {
-  records: number
-  tombstones: number
-  /** Bytes of values of live records. */
-  bytes: number
-}
-
-interface PartitionState {
-  mergedLsn: number
-  counts: [number, OnlineCounts][]
-}
-
-/** A stored value: `bytes` is only valid until the next read. */
-export interface StoredValue {
-  readonly bytes: Buffer
-  /** Where the value part starts in `bytes`. */
-  readonly start: number
-  readonly end: number
-}
 
 export interface ListedRecord {
   readonly key: Buffer
   readonly id: Buffer
-  readonly isTombstone: boolean
+  readonly version: Version
 }
 
-const STATE_KEY = Buffer.from('\0\0\0\0partition')
+export interface PendingExpiry {
+  /** Of the index of expiries; where a later look goes on. */
+  readonly key: Buffer
+  /** Whole seconds since 1970, rounded toward the past. */
+  readonly seconds: number
+  readonly featureGroup: number
+  readonly hashHigh: number
+  readonly hashLow: number
+}
+
+const EMPTY = Buffer.alloc(0)
 const ANY_ABOVE = Buffer.alloc(KEY_ID + 1, 0xff)
 
 export class OnlinePartition {
@@ -68,33 +77,17 @@ export class OnlinePartition {
   readonly #root: RootDatabase<Buffer, Buffer>
   readonly #counts: Map<number, OnlineCounts>
   readonly #key = Buffer.alloc(KEY_ID + LONG_ID_BYTES)
+  /** The beginnings of `#key`, by length: making a view costs as much as a lookup's own work. */
+  readonly #keyViews: Buffer[] = []
+  readonly #expiryKey = Buffer.alloc(EXPIRY_KEY_HEADER_BYTES + KEY_ID + LONG_ID_BYTES)
+  /** Called for every expiry that is stored, whole seconds since 1970. */
+  onExpiry: (seconds: number, featureGroup: number, hashHigh: number, hashLow: number) => void = () =>
+    undefined
 
   constructor(directory: string) {
-    try {
-      this.#root = open<Buffer, Buffer>({
-        path: directory,
-        encoding: 'binary',
-        keyEncoding: 'binary',
-        // Address space, not memory: growing the map later would stall readers.
-        mapSize: 256 * 1024 ** 3,
-        maxDbs: 1,
-        // Random reads of a store larger than memory would drag in whole read-ahead windows.
-        noReadAhead: true,
-        // Commits are flushed in the background and a crash falls back to the last flushed snapshot; the log
-        // behind `mergedLsn` covers the rest. `safeRestore` makes that so even without a reboot.
-        overlappingSync: true,
-        safeRestore: true,
-        permissionsMode: 0o600,
-      } as Parameters<typeof open<Buffer, Buffer>>[0] & { permissionsMode: number })
-    } catch (cause) {
-      throw new MillraceError(
-        'ONLINE_STORE_CORRUPT',
-        `the online partition ${directory} cannot be opened: ${cause instanceof Error ? cause.message : cause}`,
-        { cause, place: { file: directory } },
-      )
-    }
+    this.#root = openEnvironment(directory)
     this.#database = this.#root
-    const state = this.#readState(directory)
+    const state = readState(this.#root, directory)
     this.mergedLsn = state.mergedLsn
     this.#counts = new Map(state.counts)
   }
@@ -102,7 +95,7 @@ export class OnlinePartition {
   countsOf(featureGroup: number): OnlineCounts {
     let counts = this.#counts.get(featureGroup)
     if (counts === undefined) {
-      counts = { records: 0, tombstones: 0, bytes: 0 }
+      counts = { records: 0, tombstones: 0, bytes: 0, expiring: 0 }
       this.#counts.set(featureGroup, counts)
     }
     return counts
@@ -112,6 +105,7 @@ export class OnlinePartition {
     return this.#counts
   }
 
+  /** @returns the stored version; its bytes are only valid until the next read */
   get(
     featureGroup: number,
     hashHigh: number,
@@ -119,9 +113,9 @@ export class OnlinePartition {
     source: Uint8Array,
     idStart: number,
     idBytes: number,
-  ): StoredValue | undefined {
+  ): Version | undefined {
     const length = writeOnlineKey(this.#key, featureGroup, hashHigh, hashLow, source, idStart, idBytes)
-    const bytes = this.#database.getBinaryFast(this.#key.subarray(0, length))
+    const bytes = this.#database.getBinaryFast(this.#keyView(length))
     if (bytes === undefined) return undefined
     return { bytes, start: storedValueStart(idBytes > LONG_ID_BYTES, bytes), end: bytes.length }
   }
@@ -153,12 +147,18 @@ export class OnlinePartition {
 
   /** Removes up to `recordsMax` records of a feature group. @returns whether any may be left */
   removeFeatureGroup(featureGroup: number, recordsMax: number): boolean {
-    const keys = [...this.#keys(featureGroup, undefined, recordsMax)]
+    const keys: Buffer[] = []
+    let records = 0
+    for (const { key, version } of this.list(featureGroup, undefined, recordsMax)) {
+      records++
+      keys.push(key)
+      if (hasExpiry(version)) keys.push(Buffer.from(this.#expiryKeyOf(version, key)))
+    }
     this.#write(() => {
       for (const key of keys) this.#database.remove(key)
-      if (keys.length < recordsMax) this.#counts.delete(featureGroup)
+      if (records < recordsMax) this.#counts.delete(featureGroup)
     })
-    return keys.length === recordsMax
+    return records === recordsMax
   }
 
   /** The records of a feature group whose keys are greater than `after`, in key order. */
@@ -176,7 +176,71 @@ export class OnlinePartition {
       yield {
         key,
         id: storedId(key, value),
-        isTombstone: (value[start + VALUE_FLAGS]! & FLAG_TOMBSTONE) !== 0,
+        version: { bytes: value, start, end: value.length },
+      }
+    }
+  }
+
+  /** The keys of a feature group greater than `after`, in order. */
+  keys(featureGroup: number, after: Buffer | undefined, limit: number): Iterable<Buffer> {
+    return this.#database.getKeys({
+      start: after ?? this.#groupStart(featureGroup),
+      ...(after === undefined ? {} : { exclusiveStart: true }),
+      end: this.#groupStart(featureGroup + 1),
+      limit,
+      snapshot: false,
+    } as RangeOptions)
+  }
+
+  /** The id of the record stored under a key. */
+  idOfKey(key: Buffer): string {
+    const stored = this.#database.getBinaryFast(key)
+    assert(stored !== undefined, 'a listed key is stored')
+    return storedId(key, stored).toString('utf8')
+  }
+
+  /** The ids of the stored records with a hash: nearly always none or one. */
+  idsOfHash(featureGroup: number, hashHigh: number, hashLow: number): Buffer[] {
+    const start = Buffer.alloc(KEY_ID)
+    start.writeUInt32BE(featureGroup, 0)
+    start.writeUInt32BE(hashHigh, 4)
+    start.writeUInt32BE(hashLow, 8)
+    const ids: Buffer[] = []
+    for (const { key, value } of this.#database.getRange({ start, snapshot: false } as RangeOptions)) {
+      if (key.compare(start, 0, KEY_ID, 0, KEY_ID) !== 0) break
+      ids.push(Buffer.from(storedId(key, value)))
+    }
+    return ids
+  }
+
+  /**
+   * What expires in a range of time, in its order.
+   * @param after - key of the last entry seen; undefined to start at `fromSeconds`
+   * @param untilSeconds - whole seconds since 1970, exclusive
+   */
+  *expiries(
+    after: Buffer | undefined,
+    fromSeconds: number,
+    untilSeconds: number,
+    limit: number,
+  ): Generator<PendingExpiry> {
+    const keys = this.#database.getKeys({
+      start: after ?? (fromSeconds < EVENT_SECONDS_MIN ? EXPIRY_KEYS_START : expiryBound(fromSeconds)),
+      ...(after === undefined ? {} : { exclusiveStart: true }),
+      end:
+        untilSeconds > EVENT_SECONDS_MAX
+          ? EXPIRY_KEYS_END
+          : expiryBound(Math.max(untilSeconds, EVENT_SECONDS_MIN)),
+      limit,
+      snapshot: false,
+    } as RangeOptions)
+    for (const key of keys) {
+      yield {
+        key,
+        seconds: expiryKeySeconds(key),
+        featureGroup: key.readUInt32BE(EXPIRY_KEY_HEADER_BYTES),
+        hashHigh: key.readUInt32BE(EXPIRY_KEY_HEADER_BYTES + 4),
+        hashLow: key.readUInt32BE(EXPIRY_KEY_HEADER_BYTES + 8),
       }
     }
   }
@@ -201,15 +265,22 @@ export class OnlinePartition {
       row + ROW_ID,
       idBytes,
     )
-    const key = this.#key.subarray(0, length)
-    const isTombstone = (u8[value + VALUE_FLAGS]! & FLAG_TOMBSTONE) !== 0
+    const key = this.#keyView(length)
+    const end = row + u32[(row + ROW_BYTES) >>> 2]!
+    const flags = u8[value + VALUE_FLAGS]!
+    const isTombstone = (flags & FLAG_TOMBSTONE) !== 0
     const stored = this.#database.getBinaryFast(key)
     if (stored !== undefined) {
       const start = storedValueStart(idBytes > LONG_ID_BYTES, stored)
       // After a crash the partition may be ahead of the rows being replayed.
       if (stored.readDoubleLE(start + VALUE_LSN) >= f64[(value + VALUE_LSN) >>> 3]!) return
+      const storedFlags = stored[start + VALUE_FLAGS]!
+      const older =
+        (storedFlags & FLAG_EXPIRY) === 0 ? undefined : { bytes: stored, start, end: stored.length }
+      const isGone = older !== undefined && isExpired(older, f64[(row + ROW_INVOCATION_US) >>> 3]!)
       if (
         (state & STATE_RESOLVED) === 0 &&
+        !isGone &&
         !replaces(
           isTombstone,
           f64[(value + VALUE_SECONDS) >>> 3]!,
@@ -220,7 +291,11 @@ export class OnlinePartition {
       ) {
         return
       }
-      if ((stored[start + VALUE_FLAGS]! & FLAG_TOMBSTONE) !== 0) counts.tombstones--
+      if (older !== undefined) {
+        this.#database.remove(this.#expiryKeyOf(older, key))
+        counts.expiring--
+      }
+      if ((storedFlags & FLAG_TOMBSTONE) !== 0) counts.tombstones--
       else {
         counts.records--
         counts.bytes -= stored.length
@@ -230,12 +305,24 @@ export class OnlinePartition {
       if (stored !== undefined) this.#database.remove(key)
       return
     }
-    const valueBytes = u8.subarray(value, row + u32[(row + ROW_BYTES) >>> 2]!)
+    const valueBytes = u8.subarray(value, end)
     const bytes =
       idBytes > LONG_ID_BYTES
         ? withLongId(u8.subarray(row + ROW_ID, row + ROW_ID + idBytes), valueBytes)
         : valueBytes
     this.#database.put(key, bytes)
+    if ((flags & FLAG_EXPIRY) !== 0) {
+      const version = { bytes: u8, start: value, end }
+      this.#database.put(this.#expiryKeyOf(version, key), EMPTY)
+      const word = row >>> 2
+      this.onExpiry(
+        expirySeconds(version),
+        featureGroup,
+        u32[word + (ROW_HASH_HIGH >>> 2)]!,
+        u32[word + (ROW_HASH_LOW >>> 2)]!,
+      )
+      counts.expiring++
+    }
     if (isTombstone) counts.tombstones++
     else {
       counts.records++
@@ -249,34 +336,23 @@ export class OnlinePartition {
     this.#root.transactionSync(() => {
       change()
       const state: PartitionState = { mergedLsn: this.mergedLsn, counts: [...this.#counts] }
-      this.#database.put(STATE_KEY, Buffer.from(JSON.stringify(state)))
+      writeState(this.#database, state)
     })
   }
 
-  #readState(directory: string): PartitionState {
-    const bytes = this.#database.getBinary(STATE_KEY)
-    if (bytes === undefined) return { mergedLsn: 0, counts: [] }
-    try {
-      return JSON.parse(bytes.toString()) as PartitionState
-    } catch (cause) {
-      throw new MillraceError(
-        'ONLINE_STORE_CORRUPT',
-        `the online partition ${directory} has a damaged state record`,
-        {
-          cause,
-          place: { file: directory },
-        },
-      )
+  /** Valid until the next key is written. */
+  #keyView(length: number): Buffer {
+    let view = this.#keyViews[length]
+    if (view === undefined) {
+      view = this.#key.subarray(0, length)
+      this.#keyViews[length] = view
     }
+    return view
   }
 
-  #keys(featureGroup: number, after: Buffer | undefined, limit: number): Iterable<Buffer> {
-    return this.#database.getKeys({
-      start: after ?? this.#groupStart(featureGroup),
-      end: this.#groupStart(featureGroup + 1),
-      limit,
-      snapshot: false,
-    })
+  /** Valid until the next call. */
+  #expiryKeyOf(version: Version, recordKey: Uint8Array): Buffer {
+    return this.#expiryKey.subarray(0, writeExpiryKey(this.#expiryKey, expirySeconds(version), recordKey))
   }
 
   #groupStart(featureGroup: number): Buffer {

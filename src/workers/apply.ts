@@ -3,14 +3,7 @@
  * memtable and into its hour buffer, as its targets say.
  */
 import { BATCH_HEADER_BYTES, type BatchHeader } from '../codec/batch.ts'
-import {
-  OPERATION_HARD_DELETE,
-  ROW_ID_BYTES,
-  TARGET_OFFLINE,
-  TARGET_ONLINE,
-  VALUE_SECONDS,
-  valueOffset,
-} from '../codec/row.ts'
+import { ROW_ID_BYTES, TARGET_OFFLINE, TARGET_ONLINE, VALUE_SECONDS, valueOffset } from '../codec/row.ts'
 import { eventHour } from '../core/event-time.ts'
 import type { RowChunks } from '../stores/row-chunks.ts'
 import type { OfflineSide } from './offline-side.ts'
@@ -47,9 +40,9 @@ export function applyBatch(
   if (header.recordCount === 0) return
   const { chunk, at } = stores.chunks.adopt(buffer, start, start + header.batchBytes, before === undefined)
   const { u32, f64 } = chunk
-  const memtable = stores.online.active
+  const { online } = stores
   const { featureGroup } = header
-  const index = memtable.indexFor(featureGroup)
+  const index = online.indexFor(featureGroup)
   let row = at + BATCH_HEADER_BYTES
   for (let i = 0; i < header.recordCount; i++) {
     const lsn = firstLsn + i
@@ -59,8 +52,7 @@ export function applyBatch(
     const value = row + valueOffset(word & 0xffff)
     f64[value >>> 3] = lsn
     if ((targets & TARGET_ONLINE) !== 0 && (before === undefined || lsn > before.onlineLsn)) {
-      if (operation === OPERATION_HARD_DELETE) memtable.remove(index, chunk, row)
-      else memtable.upsert(index, chunk, row)
+      online.apply(featureGroup, index, chunk, row, value, operation)
     }
     if ((targets & TARGET_OFFLINE) !== 0) {
       const hour = eventHour(f64[(value + VALUE_SECONDS) >>> 3]!)
@@ -70,6 +62,6 @@ export function applyBatch(
     }
     row += u32[row >>> 2]!
   }
-  memtable.lastLsn = firstLsn + header.recordCount - 1
+  online.active.lastLsn = firstLsn + header.recordCount - 1
   stores.chunks.release(chunk)
 }

@@ -1,10 +1,12 @@
 /**
  * The writes that wait for the next commit of a shard.
  * Owns: the waiting batches and who waits for them. Invariant: writes are taken in the order they arrived; a
- * conditional write is taken alone, because its condition must see every write before it.
+ * conditional write is only taken together with conditional writes on other records, because its condition must see
+ * every write before it.
  */
-import { type BatchHeader, readBatchHeader } from '../codec/batch.ts'
-import { viewRows } from '../codec/row.ts'
+import { BATCH_HEADER_BYTES, type BatchHeader, readBatchHeader } from '../codec/batch.ts'
+import type { PackedBatch } from '../codec/batch-builder.ts'
+import { ROW_HASH_HIGH, ROW_HASH_LOW, viewRows } from '../codec/row.ts'
 import type { MillraceError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 
@@ -16,6 +18,15 @@ export interface PendingWrite {
   /** Settles the caller: undefined = durable and visible. */
   readonly settle: (error: MillraceError | undefined) => void
 }
+
+/** A batch that the shard writes itself; nobody waits for it. */
+export const pendingWrite = ({ buffer, bytes }: PackedBatch): PendingWrite => ({
+  buffer,
+  bytes,
+  header: readBatchHeader(viewRows(buffer, 0, bytes), 0),
+  isConditional: false,
+  settle: () => undefined,
+})
 
 export class CommitQueue {
   bytes = 0
@@ -35,18 +46,25 @@ export class CommitQueue {
     })
   }
 
-  /** The writes of the next commit: as many as fit, or one conditional write alone. */
-  take(): PendingWrite[] {
+  /** The writes of the next commit: as many as fit, either without conditions or with conditions on different records. */
+  take(bytesMax: number = limits.commitBytesMax): PendingWrite[] {
     const taken: PendingWrite[] = []
+    const records = new Set<string>()
     let bytes = 0
     while (!this.isEmpty) {
       const write = this.#waiting[this.#head]!
-      const isFull = taken.length > 0 && bytes + write.bytes > limits.commitBytesMax
-      if (isFull || (write.isConditional && taken.length > 0)) break
+      if (taken.length > 0) {
+        if (bytes + write.bytes > bytesMax) break
+        if (write.isConditional !== taken[0]!.isConditional) break
+      }
+      if (write.isConditional) {
+        const record = recordOf(write)
+        if (records.has(record)) break
+        records.add(record)
+      }
       this.#head++
       taken.push(write)
       bytes += write.bytes
-      if (write.isConditional) break
     }
     if (this.isEmpty) {
       this.#waiting = []
@@ -63,4 +81,12 @@ export class CommitQueue {
     this.#head = 0
     this.bytes = 0
   }
+}
+
+/** Names the record of a conditional write's one row; two records may share a name, which only separates them needlessly. */
+function recordOf({ buffer, bytes, header }: PendingWrite): string {
+  const { u32 } = viewRows(buffer, 0, bytes)
+  const high = u32[(BATCH_HEADER_BYTES + ROW_HASH_HIGH) >>> 2]
+  const low = u32[(BATCH_HEADER_BYTES + ROW_HASH_LOW) >>> 2]
+  return `${header.featureGroup}:${high}:${low}`
 }

@@ -14,7 +14,7 @@ import { limits } from '../core/limits.ts'
 import type { RecordSchema } from '../core/model.ts'
 import { type HourBuffer, HourBuffers } from '../stores/hour-buffers.ts'
 import type { RowChunks } from '../stores/row-chunks.ts'
-import type { ColumnsReply, PartSummary, PendingSeal, ShardConfig } from './protocol.ts'
+import type { ColumnsReply, FileHour, PartSummary, PendingSeal, ShardConfig } from './protocol.ts'
 
 const MS_PER_HOUR = 3_600_000
 /** Rows of the hour that just ended may still be on their way. */
@@ -23,8 +23,15 @@ const HOUR_GRACE_MS = 10_000
 const SCRATCH_BYTES_MAX = 32 * 1024 * 1024
 
 interface SealedRound {
-  readonly writeTimeMs: number
+  readonly writeTimeUs: number
   readonly buffers: HourBuffer[]
+}
+
+/** How long work is shared with other work. */
+export interface Pacing {
+  /** For how long to work before a pause. */
+  turnMsMax(): number
+  pause(): Promise<void>
 }
 
 export interface DueInputs {
@@ -107,7 +114,7 @@ export class OfflineSide {
 
   /** Fixes the rows of a round; the seal is already in the log. */
   seal(seal: Seal): PartSummary[] {
-    const round = this.#sealed.get(seal.round) ?? { writeTimeMs: seal.writeTimeMs, buffers: [] }
+    const round = this.#sealed.get(seal.round) ?? { writeTimeUs: seal.writeTimeUs, buffers: [] }
     const parts: PartSummary[] = []
     for (const { featureGroup, eventHour } of seal.hours) {
       const buffer = this.buffers.seal(featureGroup, eventHour, seal.partBytes)
@@ -120,33 +127,34 @@ export class OfflineSide {
   }
 
   pending(): PendingSeal[] {
-    return [...this.#sealed].map(([round, { writeTimeMs, buffers }]) => ({
+    return [...this.#sealed].map(([round, { writeTimeUs, buffers }]) => ({
       round,
-      writeTimeMs,
+      writeTimeUs,
       parts: buffers.map(summary),
     }))
   }
 
   /**
    * Turns sealed rows into columns.
-   * @param pause - awaited now and then, so that the shard serves its messages
+   * @param pacing - so that the shard serves its messages in between
    */
   async columns(
     round: number,
-    hours: readonly SealedHour[],
+    hours: readonly FileHour[],
     schemaOf: (featureGroup: number) => RecordSchema,
-    pause: () => Promise<void>,
+    pacing: Pacing,
   ): Promise<ColumnsReply> {
     const parts: ColumnsReply['parts'][number][] = []
-    for (const { featureGroup, eventHour } of hours) {
-      const sealed = this.#sealed.get(round)
-      const buffer = sealed?.buffers.find((b) => b.featureGroup === featureGroup && b.eventHour === eventHour)
-      if (sealed === undefined || buffer === undefined) continue
+    for (const { featureGroup, eventHour, writeTimeUs } of hours) {
+      const buffer = this.#sealed
+        .get(round)
+        ?.buffers.find((b) => b.featureGroup === featureGroup && b.eventHour === eventHour)
+      if (buffer === undefined) continue
       const { ipc, dictionaryColumns } = await this.#build(
         buffer,
         schemaOf(featureGroup),
-        sealed.writeTimeMs,
-        pause,
+        writeTimeUs,
+        pacing,
       )
       parts.push({ featureGroup, eventHour, ipc, dictionaryColumns })
     }
@@ -163,7 +171,7 @@ export class OfflineSide {
     }
     const rest = sealed.buffers.filter((b) => !keys.has(`${b.featureGroup}:${b.eventHour}`))
     if (rest.length === 0) this.#sealed.delete(round)
-    else this.#sealed.set(round, { writeTimeMs: sealed.writeTimeMs, buffers: rest })
+    else this.#sealed.set(round, { writeTimeUs: sealed.writeTimeUs, buffers: rest })
   }
 
   #isDue(buffer: HourBuffer, { nowMs, monotonicMs, heldLsn }: DueInputs): boolean {
@@ -179,10 +187,10 @@ export class OfflineSide {
   async #build(
     buffer: HourBuffer,
     schema: RecordSchema,
-    writeTimeMs: number,
-    pause: () => Promise<void>,
+    writeTimeUs: number,
+    pacing: Pacing,
   ): Promise<{ ipc: Uint8Array<ArrayBuffer>; dictionaryColumns: string[] }> {
-    const builder = new ColumnBuilder(schema, buffer.rows, writeTimeMs, this.#memory)
+    const builder = new ColumnBuilder(schema, buffer.rows, writeTimeUs, this.#memory)
     const views: RowView[] = []
     const rows = new Uint32Array(Math.min(buffer.rows, limits.columnSliceRows))
     this.#columnBytes += buffer.bytes
@@ -199,8 +207,8 @@ export class OfflineSide {
         const tookMs = this.#clock.monotonicMs() - started
         this.columnsMs += tookMs
         turnMs += tookMs
-        if (turnMs >= limits.turnMs) {
-          await pause()
+        if (turnMs >= pacing.turnMsMax()) {
+          await pacing.pause()
           turnMs = 0
         }
       }
@@ -216,6 +224,6 @@ export class OfflineSide {
 }
 
 function summary(buffer: HourBuffer): PartSummary {
-  const { featureGroup, eventHour, rows, bytes, latestSeconds, firstLsn, lastLsn } = buffer
-  return { featureGroup, eventHour, rows, bytes, latestSeconds, firstLsn, lastLsn }
+  const { featureGroup, eventHour, rows, bytes, latestSeconds, firstLsn, lastLsn, lastInvocationUs } = buffer
+  return { featureGroup, eventHour, rows, bytes, latestSeconds, firstLsn, lastLsn, lastInvocationUs }
 }

@@ -5,19 +5,25 @@
  * write (I7); `mergedLsn` only grows, and only after the merge is confirmed durable (I12).
  */
 import {
-  FLAG_TOMBSTONE,
+  FLAG_EXPIRY,
+  OPERATION_EXPIRE,
+  OPERATION_HARD_DELETE,
   ROW_BYTES,
+  ROW_HASH_HIGH,
+  ROW_HASH_LOW,
+  ROW_ID,
+  ROW_INVOCATION_US,
+  rowIdBytes,
   VALUE_FLAGS,
-  VALUE_NANOS,
-  VALUE_SECONDS,
-  valueStart,
 } from '../codec/row.ts'
+import { isExpired, type Version } from '../codec/version.ts'
 import { limits } from '../core/limits.ts'
 import { Memtable } from '../stores/memtable.ts'
-import { type HashRange, STATE_ABSENT, STATE_RESOLVED } from '../stores/memtable-index.ts'
-import { OnlinePartition, type StoredValue } from '../stores/online-partition.ts'
-import type { RowChunks } from '../stores/row-chunks.ts'
-import { replaces } from '../stores/slot-rules.ts'
+import { type HashRange, type MemtableIndex, STATE_ABSENT, STATE_RESOLVED } from '../stores/memtable-index.ts'
+import { OnlinePartition } from '../stores/online-partition.ts'
+import type { RowChunk, RowChunks } from '../stores/row-chunks.ts'
+import { prevails } from '../stores/slot-rules.ts'
+import { applyExpiring } from './expiring-slots.ts'
 import { Merger } from './merger.ts'
 
 /** An id with its hash, as it lies in some buffer. */
@@ -35,16 +41,24 @@ export class OnlineSide {
   frozen: Memtable | undefined
   /** When the active memtable took its first operation; undefined while it is empty. */
   activeSinceMs: number | undefined
+  /** Called for every version that is applied and has an expiry. */
+  onExpiry: (featureGroup: number, hashHigh: number, hashLow: number, version: Version) => void = () =>
+    undefined
   readonly #range: HashRange
   readonly #chunks: RowChunks
   #merger: Merger | undefined
   #confirming: Promise<void> | undefined
+  /** Feature groups that may hold versions with an expiry. */
+  readonly #expiring = new Set<number>()
 
   constructor(directory: string, range: HashRange, chunks: RowChunks) {
     this.partition = new OnlinePartition(directory)
     this.#range = range
     this.#chunks = chunks
     this.active = new Memtable(range, chunks)
+    for (const [featureGroup, { expiring }] of this.partition.counts) {
+      if (expiring > 0) this.#expiring.add(featureGroup)
+    }
   }
 
   get mergedLsn(): number {
@@ -119,50 +133,107 @@ export class OnlineSide {
     this.frozen?.drop(featureGroup)
   }
 
+  /** The active memtable's table of a feature group. */
+  indexFor(featureGroup: number): MemtableIndex {
+    const index = this.active.indexFor(featureGroup)
+    if (this.#expiring.has(featureGroup)) index.mayExpire = true
+    return index
+  }
+
   /**
-   * The current version of a record, tombstones included; undefined if there is none. The bytes are valid until
-   * the next read.
+   * Does to a record what a logged row says. Conditions (of a hard delete) were checked before it was logged.
+   * @param index - of the row's feature group, from `indexFor`
+   * @param value - byte offset of the row's value
    */
-  lookup(featureGroup: number, id: IdPlace): StoredValue | undefined {
-    const stored = (): StoredValue | undefined =>
+  apply(
+    featureGroup: number,
+    index: MemtableIndex,
+    chunk: RowChunk,
+    row: number,
+    value: number,
+    operation: number,
+  ): void {
+    if (operation === OPERATION_HARD_DELETE || operation === OPERATION_EXPIRE) {
+      this.active.remove(index, chunk, row)
+      return
+    }
+    if (!index.mayExpire) {
+      if ((chunk.u8[value + VALUE_FLAGS]! & FLAG_EXPIRY) === 0) {
+        this.active.upsert(index, chunk, row)
+        return
+      }
+      this.#expiring.add(featureGroup)
+      index.mayExpire = true
+    }
+    const version = { bytes: chunk.u8, start: value, end: row + chunk.u32[(row + ROW_BYTES) >>> 2]! }
+    const id = {
+      hashHigh: chunk.u32[(row + ROW_HASH_HIGH) >>> 2]!,
+      hashLow: chunk.u32[(row + ROW_HASH_LOW) >>> 2]!,
+      source: chunk.u8,
+      start: row + ROW_ID,
+      bytes: rowIdBytes(chunk, row),
+    }
+    const atUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
+    const below = (): Version | undefined => this.#belowActive(featureGroup, id)
+    const waiting = applyExpiring(this.active, index, chunk, row, version, atUs, below)
+    if (waiting !== undefined) this.onExpiry(featureGroup, id.hashHigh, id.hashLow, waiting)
+  }
+
+  /**
+   * The current version of a record, tombstones included; undefined if there is none, or if it has expired. The bytes
+   * are valid until the next read.
+   */
+  lookup(featureGroup: number, id: IdPlace, atUs: number): Version | undefined {
+    const version = this.#over(this.active, featureGroup, id, () => this.#belowActive(featureGroup, id))
+    return version === undefined || isExpired(version, atUs) ? undefined : version
+  }
+
+  /**
+   * The versions of all records with a hash, expired ones too, each with its id. The bytes of one are valid until the
+   * next is asked for.
+   */
+  *versionsOfHash(
+    featureGroup: number,
+    hashHigh: number,
+    hashLow: number,
+  ): Generator<{ id: Buffer; version: Version }> {
+    const ids = this.partition.idsOfHash(featureGroup, hashHigh, hashLow)
+    for (const memtable of [this.active, this.frozen]) {
+      const index = memtable?.indexes.get(featureGroup)
+      if (index === undefined) continue
+      for (const slot of index.slotsOfHash(hashHigh, hashLow)) {
+        const id = index.idAt(slot)
+        if (!ids.some((known) => known.equals(id))) ids.push(id)
+      }
+    }
+    for (const id of ids) {
+      const place = { hashHigh, hashLow, source: id, start: 0, bytes: id.length }
+      const version = this.lookup(featureGroup, place, Number.NEGATIVE_INFINITY)
+      if (version !== undefined) yield { id, version }
+    }
+  }
+
+  #belowActive(featureGroup: number, id: IdPlace): Version | undefined {
+    const stored = (): Version | undefined =>
       this.partition.get(featureGroup, id.hashHigh, id.hashLow, id.source, id.start, id.bytes)
-    const { frozen } = this
-    const below = frozen === undefined ? stored : () => this.#over(frozen, featureGroup, id, stored)
-    return this.#over(this.active, featureGroup, id, below)
+    return this.frozen === undefined ? stored() : this.#over(this.frozen, featureGroup, id, stored)
   }
 
   #over(
     memtable: Memtable,
     featureGroup: number,
     id: IdPlace,
-    below: () => StoredValue | undefined,
-  ): StoredValue | undefined {
+    below: () => Version | undefined,
+  ): Version | undefined {
     const index = memtable.indexes.get(featureGroup)
     const slot =
       index === undefined ? -1 : index.findId(id.hashHigh, id.hashLow, id.source, id.start, id.bytes)
     if (index === undefined || slot < 0) return below()
     const state = index.stateAt(slot)
     if ((state & STATE_ABSENT) !== 0) return undefined
-    const chunk = index.chunkAt(slot)
-    const row = index.rowAt(slot)
-    const start = valueStart(chunk, row)
-    const own = { bytes: chunk.u8, start, end: row + chunk.u32[(row + ROW_BYTES) >>> 2]! }
+    const own = index.versionAt(slot)
     if ((state & STATE_RESOLVED) !== 0) return own
-    const other = below()
-    return other === undefined || beats(own, other) ? own : other
+    const under = below()
+    return under === undefined || prevails(own, index.invocationUsAt(slot), under) ? own : under
   }
-}
-
-export const isTombstone = (value: StoredValue): boolean =>
-  (value.bytes[value.start + VALUE_FLAGS]! & FLAG_TOMBSTONE) !== 0
-
-/** Whether a newer operation's version replaces an older one's. */
-export function beats(newer: StoredValue, older: StoredValue): boolean {
-  return replaces(
-    isTombstone(newer),
-    newer.bytes.readDoubleLE(newer.start + VALUE_SECONDS),
-    newer.bytes.readUInt32LE(newer.start + VALUE_NANOS),
-    older.bytes.readDoubleLE(older.start + VALUE_SECONDS),
-    older.bytes.readUInt32LE(older.start + VALUE_NANOS),
-  )
 }

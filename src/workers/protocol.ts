@@ -25,6 +25,10 @@ export interface ShardConfig {
   readonly flushAgeMs: number
   readonly flushRows: number
   readonly flushBytes: number
+  /** Whether an expired record leaves a marker in the offline store. */
+  readonly hasExpiryMarkers: boolean
+  /** Memory of a clock that tests move; undefined for the system's. */
+  readonly manualClock: SharedArrayBuffer | undefined
 }
 
 /**
@@ -45,11 +49,18 @@ export interface PartSummary extends SealedHour {
   readonly latestSeconds: number
   readonly firstLsn: number
   readonly lastLsn: number
+  /** The greatest invocation time of the rows, microseconds. */
+  readonly lastInvocationUs: number
+}
+
+/** An hour whose columns are wanted, and the write time of its file. */
+export interface FileHour extends SealedHour {
+  readonly writeTimeUs: number
 }
 
 export interface PendingSeal {
   readonly round: number
-  readonly writeTimeMs: number
+  readonly writeTimeUs: number
   readonly parts: readonly PartSummary[]
 }
 
@@ -58,6 +69,8 @@ export interface RecoveryReport {
   readonly tornBytes: number
   /** Highest round the log knows of; 0 without one. */
   readonly roundMax: number
+  /** Of any row in the log, microseconds; 0 without one. */
+  readonly lastInvocationUs: number
   /** Sealed but not published before the store was last closed or killed. */
   readonly pending: readonly PendingSeal[]
 }
@@ -76,6 +89,8 @@ export interface ShardStatistics {
   readonly unpublishedRows: number
   readonly openHours: number
   readonly logBytes: number
+  /** Records that expired since the store was opened. */
+  readonly expired: number
   /** Per feature group number. */
   readonly online: readonly { featureGroup: number; records: number; tombstones: number; bytes: number }[]
   readonly timings: Readonly<Record<TimedStage, number>>
@@ -104,11 +119,13 @@ export type ShardRequest =
       groups: FeatureGroupModel[]
       published: PublishedHours
       publishedLsn: number
+      /** Rows in files have invocation times up to here, microseconds. */
+      lastInvocationUs: number
     }
   /** transfer: buffer */
   | { type: 'write'; buffer: ArrayBuffer; bytes: number }
-  /** One row: a hard delete that is refused unless it is later than the record. transfer: buffer */
-  | { type: 'hardDelete'; buffer: ArrayBuffer; bytes: number }
+  /** One row whose condition the shard checks first: a hard delete or an update. transfer: buffer */
+  | { type: 'conditional'; buffer: ArrayBuffer; bytes: number }
   | { type: 'get'; featureGroup: number; keys: ArrayBuffer; count: number }
   | {
       type: 'list'
@@ -124,10 +141,12 @@ export type ShardRequest =
   | { type: 'hours'; wanted: 'due' }
   | { type: 'hours'; wanted: 'all'; featureGroup: number | undefined; upToLsn: number | undefined }
   | { type: 'seal'; seal: Seal }
-  | { type: 'columns'; round: number; hours: readonly SealedHour[] }
+  | { type: 'columns'; round: number; hours: readonly FileHour[] }
   | { type: 'published'; round: number; hours: readonly SealedHour[] }
   /** Answered when everything logged before is merged and durable in the online partition. */
   | { type: 'flushOnline' }
+  /** Takes out every record whose time to live has passed by now. */
+  | { type: 'expire' }
   | { type: 'addGroup'; group: FeatureGroupModel }
   | { type: 'dropGroup'; featureGroup: number }
   | { type: 'statistics' }
@@ -137,7 +156,7 @@ export interface ShardReplies {
   open: RecoveryReport
   /** Buffers of rows that are gone, for the next batches. */
   write: ArrayBuffer[]
-  hardDelete: ArrayBuffer[]
+  conditional: ArrayBuffer[]
   /** Per key: u32 length, 0 if absent, then the value part. */
   get: ArrayBuffer
   list: ListPage
@@ -148,6 +167,8 @@ export interface ShardReplies {
   columns: ColumnsReply
   published: undefined
   flushOnline: undefined
+  /** Number of records. */
+  expire: number
   addGroup: undefined
   dropGroup: undefined
   statistics: ShardStatistics

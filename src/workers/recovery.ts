@@ -13,11 +13,13 @@ import type { ReplayedFrame } from '../wal/replay.ts'
 import { type AppliedBefore, applyBatch, type Stores } from './apply.ts'
 import type { PublishedHours, RecoveryReport } from './protocol.ts'
 import type { Sources } from './sources.ts'
+import type { Stamps } from './stamps.ts'
 
 export interface RecoveryInputs {
   readonly log: WriteAheadLog
   readonly stores: Stores
   readonly sources: Sources
+  readonly stamps: Stamps
   readonly published: PublishedHours
   readonly tornBytes: number
   readonly nowMs: number
@@ -51,7 +53,13 @@ export function replayLog(inputs: RecoveryInputs): RecoveryReport {
     }
   })
   stores.online.active.lastLsn = log.nextLsn - 1
-  return { records, tornBytes: inputs.tornBytes, roundMax, pending: stores.offline.pending() }
+  return {
+    records,
+    tornBytes: inputs.tornBytes,
+    roundMax,
+    lastInvocationUs: inputs.stamps.lastUs,
+    pending: stores.offline.pending(),
+  }
 }
 
 /**
@@ -74,6 +82,7 @@ function replayBatches(inputs: RecoveryInputs, before: AppliedBefore, frame: Rep
   for (let at = 0; at < payload.byteLength; ) {
     const header = readBatchHeader(view, at)
     assert(header.batchBytes >= BATCH_HEADER_BYTES, 'a batch is not empty')
+    inputs.stamps.observe(header.lastInvocationUs)
     inputs.sources.set(header.sourceLow, header.sourceHigh, header.sourceUpTo)
     // Rows of a feature group that was deleted meanwhile have nowhere to go.
     if (inputs.isKnownGroup(header.featureGroup)) {

@@ -3,7 +3,7 @@
  * interleaved, as they come. Operating errors are answered as data, never thrown.
  * Owns: the shard of this thread, the schemas, the timers.
  */
-import type { Clock } from '../core/clock.ts'
+import { type Clock, ManualClock } from '../core/clock.ts'
 import { assertNever, MillraceError } from '../core/errors.ts'
 import { compileSchema, type RecordSchema } from '../core/model.ts'
 import { makeDurableDirectory } from '../io/durable-directory.ts'
@@ -11,6 +11,7 @@ import { nodeFileSystem } from '../io/file-system.ts'
 import { hashRangeOfShard } from '../stores/memtable-index.ts'
 import { RowChunks } from '../stores/row-chunks.ts'
 import { openLog } from '../wal/open-log.ts'
+import { Expirer } from './expirer.ts'
 import { listPage } from './listing.ts'
 import { OfflineSide } from './offline-side.ts'
 import { OnlineSide } from './online-side.ts'
@@ -19,6 +20,7 @@ import { readRecords } from './reads.ts'
 import { replayLog } from './recovery.ts'
 import { Shard } from './shard.ts'
 import { Sources } from './sources.ts'
+import { Stamps } from './stamps.ts'
 
 const WATCH_MS = 500
 const REMOVE_RECORDS = 2000
@@ -27,7 +29,7 @@ const SPARE_BUFFERS_PER_REPLY = 2
 const REPLAY_SHARE = 0.35
 
 export class ShardHost {
-  readonly #clock: Clock
+  #clock: Clock
   readonly #schemas = new Map<number, RecordSchema>()
   readonly #sources = new Sources()
   #chunks = new RowChunks()
@@ -58,15 +60,17 @@ export class ShardHost {
     }
     switch (request.type) {
       case 'write':
-      case 'hardDelete': {
-        const refusal = await shard.write(request.buffer, request.bytes, request.type === 'hardDelete')
+      case 'conditional': {
+        const refusal = await shard.write(request.buffer, request.bytes, request.type === 'conditional')
         if (refusal !== undefined) throw refusal
         return this.#chunks.takeSpare(SPARE_BUFFERS_PER_REPLY)
       }
       case 'get':
-        return readRecords(online, request)
+        shard.noteRead()
+        return readRecords(online, request, this.#clock.nowMs() * 1000)
       case 'list':
-        return listPage(online, request)
+        shard.noteRead()
+        return listPage(online, request, this.#clock.nowMs() * 1000)
       case 'position':
         return this.#sources.position(request.low, request.high)
       case 'pressure':
@@ -82,6 +86,8 @@ export class ShardHost {
         return undefined
       case 'flushOnline':
         return void (await shard.flushOnline())
+      case 'expire':
+        return shard.expire()
       case 'addGroup':
         this.#schemas.set(request.group.number, compileSchema(request.group))
         return undefined
@@ -99,6 +105,7 @@ export class ShardHost {
 
   #open(request: ShardRequestOf<'open'>): RecoveryReport {
     const { config } = request
+    if (config.manualClock !== undefined) this.#clock = new ManualClock(config.manualClock)
     for (const group of request.groups) this.#schemas.set(group.number, compileSchema(group))
     makeDurableDirectory(nodeFileSystem, config.onlineDirectory)
     const chunks = new RowChunks(config.memoryBytes / 16)
@@ -129,10 +136,17 @@ export class ShardHost {
     }
     const offline = new OfflineSide(chunks, config, this.#clock)
     const sources = this.#sources
+    const stamps = new Stamps()
+    stamps.observe(request.lastInvocationUs)
+    const expirer = new Expirer(
+      { online, stamps, schemas: this.#schemas, hasMarkers: config.hasExpiryMarkers },
+      this.#clock.nowMs(),
+    )
     const recovery = replayLog({
       log,
       stores: { chunks, online, offline },
       sources,
+      stamps,
       published: request.published,
       tornBytes: report.tornBytes,
       nowMs: this.#clock.monotonicMs(),
@@ -147,6 +161,8 @@ export class ShardHost {
       online,
       offline,
       sources,
+      stamps,
+      expirer,
       schemas: this.#schemas,
     })
     this.#shard = shard

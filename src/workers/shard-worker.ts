@@ -12,7 +12,7 @@ const host = new ShardHost(systemClock)
 export default async function handle(request: ShardRequest): Promise<unknown> {
   const reply = await host.handle(request)
   if (!reply.ok) return reply
-  if (request.type === 'write' || request.type === 'hardDelete') {
+  if (request.type === 'write' || request.type === 'conditional') {
     const buffers = reply.value as ArrayBuffer[]
     return buffers.length === 0 ? reply : movedReply(reply, buffers)
   }

@@ -8,22 +8,16 @@
 
 import { FrameKind } from '../codec/frame.ts'
 import { encodeCheckpoint, encodeSeal, type Seal, type SealedHour } from '../codec/seal.ts'
-import type { Clock } from '../core/clock.ts'
 import { MillraceError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { lsnAfter } from '../core/lsn.ts'
-import type { RecordSchema } from '../core/model.ts'
-import type { RowChunks } from '../stores/row-chunks.ts'
-import type { WriteAheadLog } from '../wal/log.ts'
-import { admit } from './admit.ts'
-import { appendWrites } from './append-writes.ts'
-import { applyBatch, type Stores } from './apply.ts'
 import { Budgets } from './budgets.ts'
-import { CommitQueue, type PendingWrite } from './commit-queue.ts'
-import type { OfflineSide } from './offline-side.ts'
-import type { OnlineSide } from './online-side.ts'
+import { pendingWrite } from './commit-queue.ts'
+import { type CommitParts, Committer } from './committer.ts'
+import type { Expirer } from './expirer.ts'
 import type {
   ColumnsReply,
+  FileHour,
   PartSummary,
   Pressure,
   ShardConfig,
@@ -32,39 +26,39 @@ import type {
   ShardStatistics,
   TimedStage,
 } from './protocol.ts'
-import type { Sources } from './sources.ts'
 
-export interface ShardParts {
+export interface ShardParts extends CommitParts {
   readonly config: ShardConfig
-  readonly clock: Clock
-  readonly log: WriteAheadLog
-  readonly chunks: RowChunks
-  readonly online: OnlineSide
-  readonly offline: OfflineSide
-  readonly sources: Sources
-  /** Schemas of the feature groups, kept up to date by the owner. */
-  readonly schemas: ReadonlyMap<number, RecordSchema>
+  readonly expirer: Expirer
 }
 
 const ZERO_FILL_BYTES = 1024 * 1024
 
 export class Shard {
   readonly #parts: ShardParts
-  readonly #stores: Stores
   readonly #budgets: Budgets
-  readonly #queue = new CommitQueue()
+  readonly #committer: Committer
   readonly #timings: Record<TimedStage, number> = { log: 0, apply: 0, merge: 0, columns: 0 }
   readonly #flushWaiters: { lsn: number; resolve: () => void; reject: (error: unknown) => void }[] = []
   #pressureWaiter: ((pressure: Pressure) => void) | undefined
   #isTurnScheduled = false
+  #lastReadMs = Number.NEGATIVE_INFINITY
+  /** Whether records may have expired that were not looked at yet. */
+  #isExpiring = false
+  /** Records that left the online store because their time to live had passed. */
+  #expired = 0
   #failure: MillraceError | undefined
   #isClosing = false
   #trimmedLsn = 0
 
   constructor(parts: ShardParts) {
     this.#parts = parts
-    this.#stores = parts
     this.#budgets = new Budgets(parts)
+    this.#committer = new Committer(
+      parts,
+      (stage, action) => this.#timed(stage, action),
+      (error) => this.#fail(error),
+    )
   }
 
   /**
@@ -77,7 +71,7 @@ export class Shard {
     isConditional: boolean,
   ): Promise<MillraceError | undefined> {
     if (this.#failure !== undefined) return this.#failure
-    const outcome = this.#queue.push(buffer, bytes, isConditional)
+    const outcome = this.#committer.queue.push(buffer, bytes, isConditional)
     this.#scheduleTurn()
     return outcome
   }
@@ -97,14 +91,12 @@ export class Shard {
     return offline.seal(own)
   }
 
-  columns(round: number, hours: readonly SealedHour[]): Promise<ColumnsReply> {
+  columns(round: number, hours: readonly FileHour[]): Promise<ColumnsReply> {
     const { schemas, offline } = this.#parts
-    return offline.columns(
-      round,
-      hours,
-      (featureGroup) => schemas.get(featureGroup)!,
-      () => new Promise((resolve) => setImmediate(resolve)),
-    )
+    return offline.columns(round, hours, (featureGroup) => schemas.get(featureGroup)!, {
+      turnMsMax: () => this.#turnMsMax(),
+      pause: () => new Promise((resolve) => setImmediate(resolve)),
+    })
   }
 
   published(round: number, hours: readonly SealedHour[]): void {
@@ -122,6 +114,19 @@ export class Shard {
       this.#flushWaiters.push({ lsn, resolve, reject })
       this.#scheduleTurn()
     })
+  }
+
+  /** Somebody reads: turns stay short for a while, so that reads do not wait for long ones. */
+  noteRead(): void {
+    this.#lastReadMs = this.#parts.clock.monotonicMs()
+  }
+
+  get #isReading(): boolean {
+    return this.#parts.clock.monotonicMs() - this.#lastReadMs < limits.readingMs
+  }
+
+  #turnMsMax(): number {
+    return this.#isReading ? limits.turnMsReading : limits.turnMs
   }
 
   /** Resolves when the shard wants a flush round. */
@@ -150,11 +155,25 @@ export class Shard {
       const since = online.activeSinceMs
       if (since !== undefined && clock.monotonicMs() - since >= config.flushAgeMs) this.#freeze()
       if (offline.hasDueHours(this.#budgets.dueInputs())) this.#signal('due')
-      if (online.isMerging || !this.#queue.isEmpty) this.#scheduleTurn()
+      this.#isExpiring = true
+      this.#scheduleTurn()
       this.#guard(() => this.#parts.log.prepareNextSegment(ZERO_FILL_BYTES))
     } catch (thrown) {
       this.#survive(thrown)
     }
+  }
+
+  /** Takes out everything that has expired by now. @returns the number of records */
+  async expire(): Promise<number> {
+    const before = this.#expired
+    this.#isExpiring = true
+    while (this.#isExpiring) {
+      this.#throwIfFailed()
+      if (!this.#budgets.isFull()) this.#expire()
+      else this.#scheduleTurn()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return this.#expired - before
   }
 
   /** Under `interval` durability: makes what was acknowledged durable. */
@@ -185,7 +204,7 @@ export class Shard {
       lastLsn,
       mergedLsn: online.mergedLsn,
       publishedLsn: offline.publishedLsn(lastLsn),
-      queueBytes: this.#queue.bytes,
+      queueBytes: this.#committer.queue.bytes,
       chunkBytes: chunks.bytes,
       memtableBytes: online.memtableBytes,
       memtableRecords: online.memtableRecords,
@@ -193,6 +212,7 @@ export class Shard {
       unpublishedRows: offline.buffers.rows,
       openHours: offline.buffers.openCount,
       logBytes: log.bytes,
+      expired: this.#expired,
       online: [...online.partition.counts].map(([featureGroup, counts]) => ({ featureGroup, ...counts })),
       timings: { ...this.#timings, columns: offline.columnsMs },
     }
@@ -213,49 +233,31 @@ export class Shard {
     const { online, clock } = this.#parts
     const isFull = this.#budgets.isFull()
     let committed = 0
-    if (!this.#queue.isEmpty && !isFull) committed = this.#commit()
+    if (!this.#committer.queue.isEmpty && !isFull)
+      committed = this.#committer.commit(this.#isReading ? limits.commitBytesReading : limits.commitBytesMax)
+    if (this.#isExpiring && !isFull) committed += this.#expire()
     this.#freezeIfDue(isFull)
     this.#askForFlush()
     // The merge keeps pace with the writes, so that it ends before the active memtable is full.
     let slices = this.#budgets.mergeSlicesAfter(committed)
-    const untilMs = clock.monotonicMs() + limits.turnMs
+    const untilMs = clock.monotonicMs() + this.#turnMsMax()
     let wantsStep = online.isMerging
     while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) wantsStep = this.#mergeStep()
-    if (wantsStep || (!this.#queue.isEmpty && !this.#budgets.isFull())) this.#scheduleTurn()
+    const wantsCommit = !this.#committer.queue.isEmpty || this.#isExpiring
+    if (wantsStep || (wantsCommit && !this.#budgets.isFull())) this.#scheduleTurn()
   }
 
-  /** @returns the number of records committed */
-  #commit(): number {
-    const taken = this.#queue.take()
-    const admitted = admit(taken, this.#parts)
-    if (admitted.length === 0) return 0
-    const records = admitted.reduce((sum, write) => sum + write.header.recordCount, 0)
-    const { sources, clock, online } = this.#parts
-    let lsn: number
-    try {
-      lsn = this.#timed('log', () => appendWrites(this.#parts, admitted, records))
-    } catch (thrown) {
-      this.#refuse(admitted, thrown)
-      return 0
-    }
-    const nowMs = clock.monotonicMs()
-    online.activeSinceMs ??= nowMs
-    this.#timed('apply', () => {
-      for (const write of admitted) {
-        applyBatch(this.#stores, write.buffer, 0, write.header, lsn, nowMs)
-        lsn += write.header.recordCount
-        sources.set(write.header.sourceLow, write.header.sourceHigh, write.header.sourceUpTo)
-      }
-    })
-    for (const write of admitted) write.settle(undefined)
-    return records
-  }
-
-  /** The frame was not taken. A full disk can be retried; anything else ends the shard. */
-  #refuse(writes: readonly PendingWrite[], thrown: unknown): void {
-    const error = MillraceError.from(thrown)
-    for (const write of writes) write.settle(error)
-    if (error.code !== 'DISK_FULL') this.#fail(error)
+  /** Takes out some of what has expired. @returns the number of records */
+  #expire(): number {
+    const { expirer, clock } = this.#parts
+    const { batches, hasMore } = expirer.step(clock.nowMs())
+    this.#isExpiring = hasMore
+    const writes = batches.map((batch) => pendingWrite(batch))
+    const expected = writes.reduce((sum, write) => sum + write.header.recordCount, 0)
+    const committed = this.#committer.write(writes)
+    if (committed < expected) expirer.retry()
+    this.#expired += committed
+    return committed
   }
 
   /** Cheap enough for every turn; ages are looked at on the timer. */
@@ -366,7 +368,7 @@ export class Shard {
 
   #fail(error: MillraceError): void {
     this.#failure ??= error
-    this.#queue.refuseAll(error)
+    this.#committer.queue.refuseAll(error)
     for (const waiter of this.#flushWaiters.splice(0)) waiter.reject(error)
     this.#signal('closing')
   }

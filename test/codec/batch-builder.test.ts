@@ -12,7 +12,7 @@ import {
   ROW_HASH_HIGH,
   ROW_HASH_LOW,
   ROW_ID,
-  ROW_INVOCATION_MS,
+  ROW_INVOCATION_US,
   ROW_OPERATION,
   ROW_TARGETS,
   rowIdBytes,
@@ -34,12 +34,12 @@ const row: fc.Arbitrary<TestRow> = fc
       seconds: fc.integer({ min: -62_167_219_200, max: 253_402_300_799 }),
       operation: fc.constantFrom('put' as const, 'soft' as const, 'hard' as const),
       targets: fc.integer({ min: 1, max: 3 }),
-      invocationMs: fc.integer({ min: 0, max: 2 ** 48 }),
+      invocationUs: fc.integer({ min: 0, max: 2 ** 48 }),
       note: fc.string({ unit: 'grapheme', maxLength: 200 }),
       count: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
       score: fc.double(),
     },
-    { requiredKeys: ['id', 'seconds', 'operation', 'targets', 'invocationMs'] },
+    { requiredKeys: ['id', 'seconds', 'operation', 'targets', 'invocationUs'] },
   )
   .map((each) => each as TestRow)
 
@@ -47,7 +47,7 @@ interface Decoded {
   readonly id: string
   readonly operation: number
   readonly targets: number
-  readonly invocationMs: number
+  readonly invocationUs: number
   readonly isHashRight: boolean
   readonly record: unknown
 }
@@ -64,7 +64,7 @@ function decode(buffer: ArrayBuffer, bytes: number): Decoded[] {
       id,
       operation: view.u8[at + ROW_OPERATION]!,
       targets: view.u8[at + ROW_TARGETS]!,
-      invocationMs: view.f64[(at + ROW_INVOCATION_MS) >>> 3]!,
+      invocationUs: view.f64[(at + ROW_INVOCATION_US) >>> 3]!,
       isHashRight:
         view.u32[(at + ROW_HASH_HIGH) >>> 2] === hashHigh(idBytes, 0, idBytes.length) &&
         view.u32[(at + ROW_HASH_LOW) >>> 2] === hashLow(idBytes, 0, idBytes.length),
@@ -84,7 +84,7 @@ function expectedOf({
   seconds,
   operation = 'put',
   targets,
-  invocationMs,
+  invocationUs,
   note,
   count,
   score,
@@ -96,7 +96,7 @@ function expectedOf({
     id,
     operation: OPERATIONS[operation],
     targets: targets!,
-    invocationMs: invocationMs!,
+    invocationUs: invocationUs!,
     isHashRight: true,
     record: operation === 'put' ? { id, at, ...Object.fromEntries(values) } : undefined,
   }
@@ -141,7 +141,14 @@ describe('a batch', () => {
   /** As `addRow`, up to the point where a value turns out wrong. */
   function beginOnly(builder: BatchBuilder, each: TestRow): void {
     const id = Buffer.from(each.id)
-    const head = { operation: 1, targets: 3, invocationMs: 5, slotCount: SCHEMA.slotCount, flags: 0 }
+    const head = {
+      operation: 1,
+      targets: 3,
+      invocationUs: 5,
+      slotCount: SCHEMA.slotCount,
+      flags: 0,
+      ttlSeconds: 0,
+    }
     builder.beginRow(head, id, id.length, 1, 2, each.seconds, 5, 9)
     const slotOf = (name: string): number => SCHEMA.byName.get(name)!.slot
     builder.setText(slotOf('note'), `cancelled ${each.note ?? ''}`)
@@ -192,6 +199,7 @@ describe('a batch', () => {
       ...origin,
       batchBytes: BATCH_HEADER_BYTES,
       recordCount: 0,
+      lastInvocationUs: 0,
     })
   })
 
@@ -208,7 +216,7 @@ describe('ill-formed text', () => {
   it.each(['\ud800', 'a\udc00', '\udc00\ud800', `${'x'.repeat(60)}\ud83d`])('%j is refused', (text) => {
     const builder = new BatchBuilder()
     builder.beginRow(
-      { operation: 1, targets: 3, invocationMs: 0, slotCount: 3, flags: 0 },
+      { operation: 1, targets: 3, invocationUs: 0, slotCount: 3, flags: 0, ttlSeconds: 0 },
       Buffer.from('a'),
       1,
       0,

@@ -31,7 +31,7 @@ const expected = ({
   id,
   seconds,
   operation = 'put',
-  invocationMs = 0,
+  invocationUs = 0,
   note,
   count,
   score,
@@ -42,7 +42,7 @@ const expected = ({
   count: count ?? null,
   score: score ?? null,
   write_time: WRITE_TIME_MS,
-  api_invocation_time: invocationMs,
+  api_invocation_time: invocationUs,
   is_deleted: operation !== 'put',
 })
 
@@ -52,12 +52,12 @@ const testRow: fc.Arbitrary<TestRow> = fc
       id: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 80 }),
       seconds: fc.integer({ min: -62_167_219_200, max: 253_402_300_799 }),
       operation: fc.constantFrom('put' as const, 'put' as const, 'soft' as const, 'hard' as const),
-      invocationMs: fc.integer({ min: 0, max: 2 ** 48 }),
+      invocationUs: fc.integer({ min: 0, max: 2 ** 48 }),
       note: fc.string({ unit: 'grapheme', maxLength: 200 }),
       count: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
       score: fc.double({ noNaN: true }),
     },
-    { requiredKeys: ['id', 'seconds', 'operation', 'invocationMs'] },
+    { requiredKeys: ['id', 'seconds', 'operation', 'invocationUs'] },
   )
   // A marker carries no features.
   .map(({ note, count, score, ...row }) =>

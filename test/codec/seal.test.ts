@@ -12,7 +12,7 @@ describe('a seal', () => {
       featureGroup: u32,
       eventHour: fc.integer({ min: -17_268_672, max: 70_389_527 }),
     })
-    const seal = fc.record({ round: whole, writeTimeMs: whole, partBytes: whole, hours: fc.array(hour) })
+    const seal = fc.record({ round: whole, writeTimeUs: whole, partBytes: whole, hours: fc.array(hour) })
     fc.assert(
       fc.property(seal, (each) => {
         const bytes = encodeSeal(each)
@@ -26,7 +26,7 @@ describe('a seal', () => {
   it('has the documented bytes', () => {
     const seal = {
       round: 3,
-      writeTimeMs: 1_772_366_400_000,
+      writeTimeUs: 1_772_366_400_000,
       partBytes: 65_536,
       hours: [{ featureGroup: 2, eventHour: -1 }],
     }
@@ -46,7 +46,7 @@ describe('a seal', () => {
   it('that is cut, or too long, is refused', () => {
     const bytes = encodeSeal({
       round: 1,
-      writeTimeMs: 1,
+      writeTimeUs: 1,
       partBytes: 1,
       hours: [{ featureGroup: 1, eventHour: 1 }],
     })

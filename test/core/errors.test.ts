@@ -19,6 +19,7 @@ const codes = Object.keys(ERROR_KINDS) as ErrorCode[]
 const RETRYABLE: Record<ErrorKind, boolean> = {
   invalid: false,
   missing: false,
+  conflict: false,
   throttled: true,
   unavailable: true,
   corrupt: false,

@@ -10,7 +10,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
-import { compileSchema } from '../../src/core/model.ts'
+import { compileSchema, NO_SETTINGS } from '../../src/core/model.ts'
 import { textRanges } from '../../src/engine/arrow-text.ts'
 
 const schema = compileSchema({
@@ -25,7 +25,10 @@ const schema = compileSchema({
   online: true,
   offline: false,
   description: '',
+  tier: 'Standard',
   createdAtMs: 0,
+  updatedAtMs: 0,
+  settings: NO_SETTINGS,
   status: 'created',
   offlineDirectory: '',
 })

@@ -205,7 +205,7 @@ describe('a file', () => {
     expect(elements[4]!.logical_type).toMatchObject({
       type: 'TIMESTAMP',
       isAdjustedToUTC: true,
-      unit: 'MILLIS',
+      unit: 'MICROS',
     })
 
     const rows = await parquetReadObjects({ file, compressors })

@@ -121,9 +121,9 @@ describe('a directory that is not a store of this version', () => {
   it.each<readonly [string, (directory: string) => void, string, RegExp]>([
     [
       'a newer format',
-      (directory) => changeIdentity(directory, { version: 2 }),
+      (directory) => changeIdentity(directory, { version: 3 }),
       'INCOMPATIBLE_STORE',
-      /format 2.*reads format 1.*open it with a newer Millrace/,
+      /format 3.*reads format 2.*open it with a newer Millrace/,
     ],
     [
       'another program',

@@ -17,7 +17,7 @@ import { RecordPacker } from '../../src/engine/record-packer.ts'
 import { GROUP } from '../fixtures/packed-rows.ts'
 
 const AT = '2026-03-01T12:00:00Z'
-const PUT = { operation: OPERATION_PUT, targets: 3, invocationMs: 1 }
+const PUT = { operation: OPERATION_PUT, targets: 3, invocationUs: 1, ttlSeconds: 0 }
 const ORIGIN = { featureGroup: 1, sourceLow: 0, sourceHigh: 0, sourceFrom: 0, sourceUpTo: 0 }
 
 function schemaOf(

@@ -12,7 +12,6 @@ import { readHistory } from '../../src/query/history.ts'
 import { OfflineQuery } from '../../src/query/offline-query.ts'
 import type { OfflineSource } from '../../src/query/offline-source.ts'
 import type { HistoryOptions, HistoryView } from '../../src/query/options.ts'
-import { columnsReader } from '../../src/query/row-reader.ts'
 import { sqlText } from '../../src/query/sql.ts'
 import { temporaryDirectory } from '../fixtures/temporary-directory.ts'
 import { histories, IDS, SECONDS, TIMES } from './arbitraries.ts'
@@ -233,22 +232,47 @@ describe('history', () => {
     }
   })
 
-  it('reads lists as arrays', async () => {
+  it('reads collections as arrays, and as missing where no file has them (R-533)', async () => {
     const path = join(temporaryDirectory(), 'lists.parquet')
     await copy(
-      `SELECT 'a' AS id, '${TIMES[3]}' AS "at", [1, NULL, 9007199254740993]::BIGINT[] AS fare,
-        ['x', '']::VARCHAR[] AS riders, []::DOUBLE[] AS hour, TIMESTAMPTZ '2026-01-01' AS write_time,
+      `SELECT 'a' AS id, '${TIMES[3]}' AS "at", [1, NULL, 9007199254740993]::BIGINT[] AS counts, ['x', '']::VARCHAR[] AS tags,
+        []::DOUBLE[] AS none, [0.5, '-0'::DOUBLE]::DOUBLE[2] AS vector, TIMESTAMPTZ '2026-01-01' AS write_time,
         TIMESTAMPTZ '2026-01-01' AS api_invocation_time, false AS is_deleted`,
       path,
     )
-    // Until a definition can say that a feature is a list, a group whose files have one is as good.
-    const source = sourceOf(modelOf({ id: 'String', at: 'String' }), path)
-    const query = await OfflineQuery.open(source, {}, {})
-    for await (const { chunk, types } of query.stream(`SELECT fare, riders, hour FROM ${query.table}`)) {
-      const values = columnsReader(query.duckDb, types)(chunk)
-      expect(values).toEqual([[[1, null, 9007199254740993n]], [['x', '']], [[]]])
+    const group: FeatureGroupModel = {
+      ...modelOf({ id: 'String', at: 'String' }),
+      features: [
+        { name: 'id', type: 'String' },
+        { name: 'at', type: 'String' },
+        { name: 'counts', type: 'Integral', collection: 'List' },
+        { name: 'tags', type: 'String', collection: 'Set' },
+        { name: 'none', type: 'Fractional', collection: 'List' },
+        { name: 'vector', type: 'Fractional', collection: 'Vector', dimension: 2 },
+        { name: 'later', type: 'String', collection: 'List' },
+      ],
     }
-    query.close()
+    const expectedLists = {
+      counts: [1, null, 9007199254740993n],
+      tags: ['x', ''],
+      none: [],
+      vector: [0.5, -0],
+    }
+    const [found] = await all(readHistory(sourceOf(group, path), { view: 'latest' }))
+    expect(found).toMatchObject(expectedLists)
+    expect(found).not.toHaveProperty('later')
+    expect(await all(readHistory({ ...sourceOf(group, path), files: () => [] }, {}))).toEqual([])
+  })
+
+  it('lets the later of two rows count that are equal in all times, be it a delete or not (R-475, R-479)', async () => {
+    const put = (id: string) => row(id, TIMES[3]!)
+    const marker = (id: string) => ({ ...row(id, TIMES[3]!), deleted: true })
+    const rows = [put('deleted'), marker('deleted'), marker('put again'), put('put again')]
+    const source = await writer.write(GROUP, temporaryDirectory(), [{ write: 1, rows }])
+    for (const view of ['latest', 'undeleted'] as const) {
+      const found = await all(readHistory(source, { view, columns: ['id'] }))
+      expect(found.map(({ id }) => id)).toEqual(['put again'])
+    }
   })
 
   it('flushes first, unless told not to, and leaves a query behind that is given up', async () => {

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FeatureGroupModel, FeatureModel } from '../../src/core/model.ts'
+import { type FeatureGroupModel, type FeatureModel, NO_SETTINGS } from '../../src/core/model.ts'
 import { type DuckDb, openDuckDb } from '../../src/query/duckdb.ts'
 import type { OfflineFile, OfflineSource } from '../../src/query/offline-source.ts'
 import { sqlName, sqlText } from '../../src/query/sql.ts'
@@ -36,11 +36,14 @@ export function modelOf(
     eventTime: keys.eventTime ?? 'at',
     features: Object.entries(features).map(([name, type]) => ({ name, type })),
     online: false,
+    tier: 'Standard',
     offline: true,
     description: '',
     createdAtMs: 0,
+    updatedAtMs: 0,
     status: 'created',
     offlineDirectory: 'offline',
+    settings: NO_SETTINGS,
   }
 }
 

@@ -35,7 +35,7 @@ const entry = (changes: Partial<ManifestEntry> = {}): ManifestEntry => ({
   bytes: 1000,
   sha256: 'ab'.repeat(32),
   latestEventSeconds: 1_772_321_415,
-  writeTimeMs: 1_772_321_500_123,
+  writeTimeUs: 1_772_321_500_123,
   parts: [{ shard: 0, rows: 10, firstLsn: 1, lastLsn: 10 }],
   ...changes,
 })

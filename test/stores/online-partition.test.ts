@@ -9,10 +9,11 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FLAG_TOMBSTONE, VALUE_FLAGS, VALUE_LSN, VALUE_SECONDS } from '../../src/codec/row.ts'
+import type { Version } from '../../src/codec/version.ts'
 import { hashHigh, hashLow } from '../../src/core/record-hash.ts'
 import { Memtable } from '../../src/stores/memtable.ts'
 import { hashRangeOfShard } from '../../src/stores/memtable-index.ts'
-import { OnlinePartition, type StoredValue } from '../../src/stores/online-partition.ts'
+import { OnlinePartition } from '../../src/stores/online-partition.ts'
 import { RowChunks } from '../../src/stores/row-chunks.ts'
 import { placeRows, type TestRow } from '../fixtures/packed-rows.ts'
 import { temporaryDirectory } from '../fixtures/temporary-directory.ts'
@@ -40,7 +41,7 @@ function applied(slots: Map<string, Slot>, { id, seconds, operation }: Operation
   return true
 }
 
-function get(partition: OnlinePartition, featureGroup: number, id: string): StoredValue | undefined {
+function get(partition: OnlinePartition, featureGroup: number, id: string): Version | undefined {
   const bytes = Buffer.from(id)
   return partition.get(
     featureGroup,
@@ -52,7 +53,7 @@ function get(partition: OnlinePartition, featureGroup: number, id: string): Stor
   )
 }
 
-function slotOf(value: StoredValue | undefined): Slot | undefined {
+function slotOf(value: Version | undefined): Slot | undefined {
   if (value === undefined) return undefined
   const { bytes, start } = value
   return {
@@ -191,7 +192,7 @@ describe('a partition', () => {
     await first.close()
     const second = new OnlinePartition(directory)
     expect(second.mergedLsn).toBe(2)
-    expect(second.countsOf(1)).toEqual({ records: 1, tombstones: 1, bytes })
+    expect(second.countsOf(1)).toEqual({ records: 1, tombstones: 1, bytes, expiring: 0 })
     expect(slotOf(get(second, 1, 'a'))).toEqual({ seconds: 1, lsn: 1, isTombstone: false })
     await second.close()
   })

@@ -1,4 +1,4 @@
-/** Writes leave the queue in the order they came; a conditional one alone. */
+/** Writes leave the queue in the order they came; conditional ones only with others, on other records. */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MillraceError } from '../../src/core/errors.ts'
@@ -6,30 +6,34 @@ import { limits } from '../../src/core/limits.ts'
 import { CommitQueue } from '../../src/workers/commit-queue.ts'
 import { packRows } from '../fixtures/packed-rows.ts'
 
-/** A batch of about so many bytes, with its number as its id. */
+/** A batch of about so many bytes, of its own record unless it is told which. */
 function push(
   queue: CommitQueue,
   number: number,
   noteBytes: number,
   isConditional = false,
+  id = `id-${number}`,
 ): Promise<unknown> {
-  const batch = packRows([{ id: `id-${number}`, seconds: number, note: 'x'.repeat(noteBytes) }])
+  const batch = packRows([{ id, seconds: number, note: 'x'.repeat(noteBytes) }])
   return queue.push(batch.buffer, batch.bytes, isConditional)
 }
 
 describe('a commit', () => {
-  it('takes as many batches as fit, in order, and a conditional write alone', () => {
+  it('takes as many batches as fit, in order, and conditional writes apart, each on another record', () => {
     const write = fc.record({
       noteBytes: fc.oneof(
         { weight: 4, arbitrary: fc.nat(1000) },
         { weight: 1, arbitrary: fc.integer({ min: 100_000, max: 350_000 }) },
       ),
       isConditional: fc.boolean(),
+      id: fc.constantFrom('a', 'b', 'c', 'd'),
     })
     fc.assert(
       fc.property(fc.array(write, { maxLength: 30 }), (writes) => {
         const queue = new CommitQueue()
-        writes.forEach(({ noteBytes, isConditional }, i) => void push(queue, i, noteBytes, isConditional))
+        writes.forEach(
+          ({ noteBytes, isConditional, id }, i) => void push(queue, i, noteBytes, isConditional, id),
+        )
         const commits: number[][] = []
         let taken = 0
         while (!queue.isEmpty) {
@@ -37,8 +41,11 @@ describe('a commit', () => {
           expect(commit.length).toBeGreaterThan(0)
           const bytes = commit.reduce((sum, each) => sum + each.bytes, 0)
           expect(bytes <= limits.commitBytesMax || commit.length === 1).toBe(true)
-          if (commit.some((each) => each.isConditional)) expect(commit.length).toBe(1)
           commits.push(commit.map(() => taken++))
+          if (commit.some((each) => each.isConditional)) {
+            const ids = commits.at(-1)!.map((i) => writes[i]!.id)
+            expect(new Set(ids).size).toBe(ids.length)
+          }
           commit.forEach((each, i) => {
             expect(each.isConditional).toBe(writes[commits.at(-1)![i]!]!.isConditional)
           })

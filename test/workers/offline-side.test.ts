@@ -26,6 +26,8 @@ const CONFIG: ShardConfig = {
   memoryBytes: 64 * 1024 * 1024,
   flushAgeMs: 300_000,
   flushRows: 100,
+  hasExpiryMarkers: true,
+  manualClock: undefined,
   flushBytes: 50_000,
 }
 
@@ -120,11 +122,16 @@ describe('an hour is due', () => {
 describe('a sealed hour', () => {
   const seal = (round: number, ...hours: number[]): void => {
     const sealed = hours.map((eventHour) => ({ featureGroup: 1, eventHour }))
-    offline.seal({ round, writeTimeMs: 5, partBytes: 1e9, hours: sealed })
+    offline.seal({ round, writeTimeUs: 5, partBytes: 1e9, hours: sealed })
   }
   const idsOf = async (round: number, eventHour: number): Promise<string[]> => {
-    const pause = (): Promise<void> => Promise.resolve()
-    const { parts } = await offline.columns(round, [{ featureGroup: 1, eventHour }], () => SCHEMA, pause)
+    const pacing = { turnMsMax: () => 8, pause: () => Promise.resolve() }
+    const { parts } = await offline.columns(
+      round,
+      [{ featureGroup: 1, eventHour, writeTimeUs: 5 }],
+      () => SCHEMA,
+      pacing,
+    )
     return parts.flatMap(({ ipc }) =>
       tableFromIPC(ipc)
         .toArray()
@@ -168,7 +175,7 @@ describe('a sealed hour', () => {
     expect(offline.pending()).toMatchObject([
       {
         round: 3,
-        writeTimeMs: 5,
+        writeTimeUs: 5,
         parts: [
           {
             featureGroup: 1,
