@@ -208,5 +208,5 @@ export type ControlPlaneOperation = keyof typeof CONTROL_PLANE_INPUTS
 export type ControlPlaneInput<O extends ControlPlaneOperation> = ShapeValue<(typeof CONTROL_PLANE_INPUTS)[O]>
 
 export type WireFeatureDefinition = ShapeValue<typeof featureDefinition>
-export type WireTag = ShapeValue<typeof tag>
-export type WireParameter = ShapeValue<typeof parameter>
+/** A tag or a parameter. */
+export type WirePair = ShapeValue<typeof tag>

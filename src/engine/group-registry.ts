@@ -137,9 +137,12 @@ export class GroupRegistry {
   }
 
   /** Changes what has no effect on records; not an update (R-536). @throws what `change` throws */
-  changeSettings(name: string, change: (group: FeatureGroupModel) => GroupSettings): FeatureGroupModel {
+  changeSettings(
+    name: string,
+    change: (group: FeatureGroupModel, nowMs: number) => GroupSettings,
+  ): FeatureGroupModel {
     const group = this.find(name)
-    const changed = { ...group, settings: change(group) }
+    const changed = { ...group, settings: change(group, this.#parts.core.clock.nowMs()) }
     this.#parts.catalog.replace(changed)
     return changed
   }
