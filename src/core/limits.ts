@@ -4,11 +4,37 @@ import { assert } from './errors.ts'
 const KIB = 1024
 const MIB = 1024 * KIB
 
+/** What one call of the API may hold (section (e) of the specification). */
+export interface ApiLimits {
+  readonly batchWriteEntriesMax: number
+  /** Identifiers elements, ids per element, and ids in all (OQ-12). */
+  readonly batchGetIdsMax: number
+  readonly updateFeaturesMax: number
+  readonly listPageMax: number
+}
+
+export const apiLimits: ApiLimits = {
+  batchWriteEntriesMax: 25,
+  batchGetIdsMax: 100,
+  updateFeaturesMax: 100,
+  listPageMax: 100,
+}
+
+/** The same with the `extensions` switch. */
+export const extendedApiLimits: ApiLimits = {
+  batchWriteEntriesMax: 1000,
+  batchGetIdsMax: 1000,
+  updateFeaturesMax: 2500,
+  listPageMax: 10_000,
+}
+
 export const limits = {
   /** R-097 */
   recordIdBytesMax: 2048,
   /** R-091, R-096: UTF-8 bytes of the names and values of one record; of one value alike. */
   recordBytesMax: 358_400,
+  /** Elements of all collections of one record: empty texts count no bytes, and the packed row must stay bounded. */
+  recordElementsMax: 358_400,
   /** Elements of one collection, and of all collections of one record: only empty strings could be more (R-096). */
   collectionElementsMax: 358_400,
   /** Section (e) of the specification. */
