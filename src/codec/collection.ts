@@ -18,7 +18,7 @@ import type { BatchBuilder } from './batch-builder.ts'
 import { readInteger } from './row.ts'
 import { writeUtf8 } from './text.ts'
 
-export const COLLECTION_COUNT = 0
+const COLLECTION_COUNT = 0
 export const COLLECTION_FORM = 4
 export const COLLECTION_ELEMENTS = 8
 
@@ -188,8 +188,20 @@ export function readCollectionTexts(kind: FeatureKind, source: Buffer, start: nu
   return readWords(kind, source, start).map(numberText)
 }
 
+/** UTF-8 bytes of all texts of a collection together. */
+export function collectionTextBytes(kind: FeatureKind, source: Buffer, start: number): number {
+  const count = collectionCount(source, start)
+  if (source.readUInt32LE(start + COLLECTION_FORM) === FORM_TEXTS) {
+    return count === 0 ? 0 : source.readUInt32LE(start + COLLECTION_ELEMENTS + (count - 1) * 4)
+  }
+  return readWords(kind, source, start).reduce<number>((bytes, value) => bytes + numberText(value).length, 0)
+}
+
+export const collectionCount = (source: Buffer, start: number): number =>
+  source.readUInt32LE(start + COLLECTION_COUNT)
+
 function readWords(kind: FeatureKind, source: Buffer, start: number): (number | bigint)[] {
-  const count = source.readUInt32LE(start + COLLECTION_COUNT)
+  const count = collectionCount(source, start)
   const first = start + COLLECTION_ELEMENTS
   const values = new Array<number | bigint>(count)
   for (let i = 0; i < count; i++) {
@@ -200,7 +212,7 @@ function readWords(kind: FeatureKind, source: Buffer, start: number): (number | 
 }
 
 function readTexts(source: Buffer, start: number): string[] {
-  const texts = new Array<string>(source.readUInt32LE(start + COLLECTION_COUNT))
+  const texts = new Array<string>(collectionCount(source, start))
   forEachText(source, start, (from, to, i) => {
     texts[i] = source.toString('utf8', from, to)
   })
@@ -213,7 +225,7 @@ export function forEachText(
   start: number,
   visit: (from: number, to: number, index: number) => void,
 ): void {
-  const count = source.readUInt32LE(start + COLLECTION_COUNT)
+  const count = collectionCount(source, start)
   const ends = start + COLLECTION_ELEMENTS
   const first = ends + count * 4
   let from = first

@@ -7,9 +7,9 @@
 import { type Data, type DataType, Field, Float64, Int64, List, makeData, Utf8 } from 'apache-arrow'
 import { type FeatureKind, type FeatureSchema, KIND_FRACTIONAL, KIND_STRING } from '../core/model.ts'
 import {
-  COLLECTION_COUNT,
   COLLECTION_ELEMENTS,
   COLLECTION_FORM,
+  collectionCount,
   FORM_WORDS,
   forEachText,
 } from './collection.ts'
@@ -90,7 +90,7 @@ class WordElements implements Elements {
   }
 
   append(source: Buffer, start: number): void {
-    const count = source.readUInt32LE(start + COLLECTION_COUNT)
+    const count = collectionCount(source, start)
     const at = this.count * 8
     const end = at + count * 8
     if (end > this.#bytes.length) this.#grow(end)
@@ -134,7 +134,7 @@ class TextElements implements Elements {
   }
 
   append(source: Buffer, start: number): void {
-    const count = source.readUInt32LE(start + COLLECTION_COUNT)
+    const count = collectionCount(source, start)
     const at = this.count
     this.#text.reserveValues(at + count)
     forEachText(source, start, (from, to, i) => this.#text.copy(at + i, source, from, to - from))

@@ -15,7 +15,7 @@ import { CollectionPacker } from './collection-packer.ts'
 import { ID_EMPTY, ID_OK, IdScratch } from './id-scratch.ts'
 import type { Ingestion } from './ingest.ts'
 import type { Operation } from './record-packer.ts'
-import { tooLarge, tooManyElements } from './value-checks.ts'
+import { checkExpiry, tooLarge } from './value-checks.ts'
 
 export type ArrowInput = Table | RecordBatch
 
@@ -60,6 +60,7 @@ class ArrowRowReader {
   readonly #id: IdScratch
   readonly #idText: (row: number) => number
   readonly #eventTime: EventTimeReader
+  readonly #collections: CollectionPacker
   readonly #columns: ColumnWriter[] = []
   /** Of identifier and event time where they have no slot. */
   readonly #keyNameBytes: number
@@ -67,6 +68,7 @@ class ArrowRowReader {
 
   constructor(batch: RecordBatch, schema: RecordSchema, shardCount: number) {
     this.#schema = schema
+    this.#collections = new CollectionPacker(schema)
     this.#id = new IdScratch(shardCount)
     const keys = new Set([schema.identifier, schema.eventTime].filter(({ slot }) => slot < 0))
     this.#keyNameBytes = [...keys].reduce((bytes, { nameBytes }) => bytes + nameBytes, 0)
@@ -79,7 +81,6 @@ class ArrowRowReader {
       ttlSeconds: 0,
     }
     const columns = new Map<string, Data>()
-    const collections = new CollectionPacker(schema)
     batch.schema.fields.forEach((field, i) => {
       const feature = schema.byName.get(field.name)
       if (feature === undefined) {
@@ -97,7 +98,7 @@ class ArrowRowReader {
         this.#columns.push({
           feature,
           isNull: nullTest(data),
-          slot: slotWriter(schema, feature, data, collections),
+          slot: slotWriter(schema, feature, data, this.#collections),
         })
       }
     })
@@ -122,18 +123,17 @@ class ArrowRowReader {
     head.targets = operation.targets
     head.invocationUs = operation.invocationUs
     head.ttlSeconds = operation.ttlSeconds
+    if (operation.ttlSeconds > 0) checkExpiry(this.#schema, instant.seconds, operation.ttlSeconds)
     const batch = batches[shard]!
     const id = this.#id
     batch.beginRow(head, id.source, id.bytes, id.high, id.low, instant.seconds, instant.nanos, instant.digits)
     try {
       let bytes = id.bytes + this.#keyNameBytes + EVENT_TIME_TEXT_BYTES_MAX
-      let elements = 0
       let isChecked = false
+      this.#collections.elements = 0
       for (const { feature, isNull, slot } of this.#columns) {
         if (isNull?.(row)) continue
         bytes += feature.nameBytes + slot.write(batch, row)
-        elements += slot.elements
-        if (elements > limits.collectionElementsMax) throw tooManyElements(this.#schema, elements)
         if (bytes > limits.recordBytesMax && !isChecked) {
           this.#checkExactSize(row, instant.digits)
           isChecked = true

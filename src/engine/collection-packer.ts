@@ -1,6 +1,7 @@
 /**
  * A CollectionPacker validates the value of a List, Set or Vector and packs it into the current row of a batch.
- * Owns: the reused scratch of one collection. Does not own: the size of the record, which is the RecordPacker's.
+ * Owns: the reused scratch of one collection, the number of elements of a record. Does not own: the record's size in
+ * bytes, which is the caller's.
  * Invariant: nothing is set before every element was accepted.
  */
 import type { BatchBuilder } from '../codec/batch-builder.ts'
@@ -24,6 +25,7 @@ import {
   featureError,
   ILL_FORMED,
   NUMBER_TEXT_BYTES_MAX,
+  tooManyElements,
 } from './value-checks.ts'
 
 const ACCEPTED = {
@@ -33,6 +35,8 @@ const ACCEPTED = {
 } as const
 
 export class CollectionPacker {
+  /** Elements packed since it was set to 0, which is done at the start of a record. */
+  elements = 0
   readonly #schema: RecordSchema
   readonly #writer = new CollectionWriter()
   /** Keys of the elements of a Set so far; empty between collections. */
@@ -40,11 +44,6 @@ export class CollectionPacker {
 
   constructor(schema: RecordSchema) {
     this.#schema = schema
-  }
-
-  /** Elements of the collection packed last. */
-  get count(): number {
-    return this.#writer.count
   }
 
   /**
@@ -70,6 +69,8 @@ export class CollectionPacker {
     }
     const bytes =
       feature.collection === 'Set' ? this.#addDistinct(feature, elements) : this.#add(feature, elements)
+    this.elements += this.#writer.count
+    if (this.elements > limits.collectionElementsMax) throw tooManyElements(this.#schema, this.elements)
     this.#writer.place(batch, feature.slot)
     return bytes
   }

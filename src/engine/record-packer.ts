@@ -9,7 +9,6 @@ import type { BatchBuilder } from '../codec/batch-builder.ts'
 import { FLAG_NO_TIME, FLAG_TOMBSTONE } from '../codec/row.ts'
 import { invalid, type MillraceError, quote } from '../core/errors.ts'
 import {
-  EVENT_SECONDS_MAX,
   FRACTIONAL_EVENT_TIME_FORMAT,
   fractionalInstant,
   instantFromMs,
@@ -28,6 +27,7 @@ import {
 import { CollectionPacker } from './collection-packer.ts'
 import { ID_EMPTY, ID_ILL_FORMED, ID_OK, IdScratch } from './id-scratch.ts'
 import {
+  checkExpiry,
   checkFractional,
   checkIntegral,
   checkTextLength,
@@ -37,7 +37,6 @@ import {
   NUMBER_TEXT_BYTES_MAX,
   textBytesOf,
   tooLarge,
-  tooManyElements,
 } from './value-checks.ts'
 
 export interface Operation {
@@ -229,15 +228,6 @@ export class RecordPacker {
     this.#lastEventTime = value
   }
 
-  /** R-404 */
-  #checkExpiry(ttlSeconds: number): void {
-    if (this.#instant.seconds + ttlSeconds <= EVENT_SECONDS_MAX) return
-    throw this.#error(
-      this.#schema.eventTime,
-      `the ttl of ${ttlSeconds} seconds takes the expiry past the year 9999`,
-    )
-  }
-
   #noEventTime(): void {
     this.#lastEventTime = undefined
     this.#instant.seconds = 0
@@ -252,7 +242,7 @@ export class RecordPacker {
     head.invocationUs = operation.invocationUs
     head.flags = flags
     head.ttlSeconds = operation.ttlSeconds
-    if (operation.ttlSeconds > 0) this.#checkExpiry(operation.ttlSeconds)
+    if (operation.ttlSeconds > 0) checkExpiry(this.#schema, this.#instant.seconds, operation.ttlSeconds)
     const { id } = this
     const { seconds, nanos, digits } = this.#instant
     batch.beginRow(head, id.source, id.bytes, id.high, id.low, seconds, nanos, digits)
@@ -295,18 +285,14 @@ export class RecordPacker {
 
   #fill(batch: BatchBuilder, count: number): void {
     let bytes = this.id.bytes
-    let elements = 0
     let isChecked = false
+    this.#collections.elements = 0
     for (let i = 0; i < count; i++) {
       const feature = this.#order[i]!
       const value = this.#values[feature.index]
       if (value === undefined || value === null) continue
       bytes += feature.nameBytes
-      if (feature.collection !== undefined) {
-        bytes += this.#collections.pack(batch, feature, value)
-        elements += this.#collections.count
-        if (elements > limits.collectionElementsMax) throw tooManyElements(this.#schema, elements)
-      } else if (feature.slot >= 0) bytes += this.#setValue(batch, feature, value)
+      if (feature.slot >= 0) bytes += this.#setValue(batch, feature, value)
       else if (feature === this.#schema.eventTime) bytes += 30
       // Not only at the end: a record that is far too large must not grow the batch past its bound.
       if (bytes > limits.recordBytesMax && !isChecked) {
@@ -316,8 +302,9 @@ export class RecordPacker {
     }
   }
 
-  /** Sets a scalar. @returns the size the value has as text, or a bound above it */
+  /** @returns the size the value has as text, or a bound above it */
   #setValue(batch: BatchBuilder, feature: FeatureSchema, value: unknown): number {
+    if (feature.collection !== undefined) return this.#collections.pack(batch, feature, value)
     if (feature.kind === KIND_FRACTIONAL) {
       batch.setFractional(feature.slot, checkFractional(this.#schema, feature, value))
       return NUMBER_TEXT_BYTES_MAX

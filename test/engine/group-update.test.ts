@@ -321,39 +321,40 @@ describe('a change and a crash', () => {
   })
 })
 
-it('mixes with an ingestion and with flush rounds: every row is in one file, with the columns of one schema', async () => {
+it('waits for the flush round under way', async () => {
   const store = await openStore()
   const group = await makeGroup(store)
-  const rowCount = 20_000
-  async function* rows(): AsyncGenerator<object[]> {
-    for (let from = 0; from < rowCount; from += 500) {
-      await new Promise((resolve) => setImmediate(resolve))
-      yield Array.from({ length: 500 }, (_, i) => ({ id: `id-${from + i}`, at: AT, fare: i }))
-    }
-  }
-  let isDone = false
-  const ingesting = group.ingest(rows() as AsyncIterable<{ id: string; at: string }[]>).finally(() => {
-    isDone = true
-  })
-  const flushing = (async () => {
-    while (!isDone) await group.flush()
-  })()
-  let updates = 0
-  while (!isDone) {
-    const name = `f${updates++}`
-    await store.updateFeatureGroup(group.name, { addFeatures: { [name]: 'Integral' } })
-    await group.put({ id: `single-${name}`, at: AT, [name]: updates })
-  }
-  expect(await ingesting).toMatchObject({ accepted: rowCount, rejected: 0 })
+  await group.put({ id: 'a', at: AT })
+  const order: string[] = []
+  const flushing = group.flush().then(() => order.push('flushed'))
+  await new Promise((resolve) => setImmediate(resolve))
+  await store.updateFeatureGroup(group.name, TIP).then(() => order.push('updated'))
   await flushing
+  expect(order).toEqual(['flushed', 'updated'])
+})
+
+it('mixes with ingestions and flush rounds: every row is in one file, with its values', async () => {
+  const store = await openStore()
+  const group = await makeGroup(store)
+  const steps = 6
+  const rowsPerStep = 1000
+  for (let step = 0; step < steps; step++) {
+    const feature = `f${step}`
+    const rows = Array.from({ length: rowsPerStep }, (_, i) => ({ id: `id-${step}-${i}`, at: AT, fare: i }))
+    const update = async (): Promise<void> => {
+      await store.updateFeatureGroup(group.name, { addFeatures: { [feature]: 'Integral' } })
+      await group.put({ id: `single-${step}`, at: AT, [feature]: step })
+    }
+    await Promise.all([group.ingest(rows), group.flush(), update(), group.flush()])
+  }
   await store.flush()
-  expect(updates).toBeGreaterThan(2)
   const offline = await offlineRows(store.describe(group.name).offlineDirectory!)
-  expect(new Set(offline.map(({ id }) => id)).size).toBe(rowCount + updates)
-  expect(offline.length).toBe(rowCount + updates)
-  for (let n = 0; n < updates; n++) {
-    const [row] = offline.filter(({ id }) => id === `single-f${n}`)
-    expect(row?.[`f${n}`]).toBe(String(n + 1))
+  expect(offline.length).toBe(steps * (rowsPerStep + 1))
+  expect(new Set(offline.map(({ id }) => id)).size).toBe(offline.length)
+  for (let step = 0; step < steps; step++) {
+    const feature = `f${step}`
+    expect(offline.find(({ id }) => id === `single-${step}`)?.[feature]).toBe(String(step))
+    expect(await group.get(`single-${step}`)).toEqual({ id: `single-${step}`, at: AT, [feature]: step })
   }
   expect((await store.stats()).offline.failure).toBeUndefined()
 })
