@@ -37,3 +37,22 @@ export { Millrace } from './engine/millrace.ts'
 export type { RecoverySummary } from './engine/open-store.ts'
 export type { MillraceOptions } from './engine/options.ts'
 export type { StoreStatistics } from './engine/statistics.ts'
+export type {
+  AgreementOptions,
+  AgreementProgress,
+  AgreementReport,
+  RecordDifference,
+} from './query/agreement.ts'
+export type {
+  EventTimeInput,
+  FeatureName,
+  HistoryOptions,
+  HistoryRow,
+  HistoryView,
+  JoinedRow,
+  PointInTimeJoinOptions,
+  QueryOptions,
+  RecordColumns,
+  ServiceColumns,
+} from './query/options.ts'
+export type { RebuildOptions, RebuildProgress, RebuildReport } from './query/rebuild-online.ts'

@@ -12,6 +12,7 @@ import type { Version } from '../codec/version.ts'
 import { invalid, MillraceError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { compileSchema, type FeatureGroupModel, type RecordSchema } from '../core/model.ts'
+import type { OfflineSource } from '../query/offline-source.ts'
 import { ID_OK, IdScratch } from './id-scratch.ts'
 import type { Ingestion } from './ingest.ts'
 import { decodeToken, encodeToken } from './list-token.ts'
@@ -208,6 +209,18 @@ export class GroupSession {
     this.checkOpen()
     await this.puts.drain()
     await this.#publisher.flush(this.number)
+  }
+
+  /** @throws INVALID_ARGUMENT without an offline store */
+  offlineSource(): OfflineSource {
+    this.checkOpen()
+    const group = this.#model
+    if (group.offline) {
+      return { group, files: () => this.#publisher.filesOf(group.number), flush: () => this.flush() }
+    }
+    throw invalid(`feature group "${this.name}" has no offline store to read from`, {
+      featureGroup: this.name,
+    })
   }
 
   /**

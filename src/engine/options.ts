@@ -204,15 +204,15 @@ function plainName(option: string, value: string): string {
   )
 }
 
+function manualClock(clock: unknown): ManualClock | undefined {
+  if (clock === undefined || clock instanceof ManualClock) return clock
+  throw invalid('clock: expected a ManualClock; other clocks cannot be read by the threads of a store')
+}
+
 /** It becomes a part of ARNs, and clients check those (a.2). */
 function matching(option: string, value: string, pattern: RegExp): string {
   if (typeof value === 'string' && pattern.test(value)) return value
   throw invalid(`${option}: expected a text that matches ${pattern.source}, found ${show(value)}`)
-}
-
-function manualClock(clock: unknown): ManualClock | undefined {
-  if (clock === undefined || clock instanceof ManualClock) return clock
-  throw invalid('clock: expected a ManualClock; other clocks cannot be read by the threads of a store')
 }
 
 function flag(name: string, value: unknown, byDefault: boolean): boolean {
