@@ -93,6 +93,8 @@ export const limits = {
   /** How long after a read a shard keeps its turns short. */
   readingMs: 250,
 
+  /** Calls of the API that wait for room in a feature group's buffer; more are refused. */
+  waitingCallsMax: 256,
   listPageMax: 10_000,
   ingestErrorsKept: 1000,
 } as const
