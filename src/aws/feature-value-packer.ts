@@ -163,7 +163,7 @@ export class FeatureValuePacker {
     const plan = this.#plan
     const seenIn = this.#seenIn
     const recordNumber = ++this.#recordNumber
-    this.#elementsLeft = limits.recordElementsMax
+    this.#elementsLeft = limits.collectionElementsMax
     let bytes = 0
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!

@@ -231,9 +231,9 @@ function sizeOffence(schema: RecordSchema, record: readonly WrittenValue[]): Off
     elements += kept.length
     for (const element of kept) bytes += Buffer.byteLength(element ?? '')
   }
-  if (elements > limits.recordElementsMax) {
+  if (elements > limits.collectionElementsMax) {
     return {
-      text: `The record has ${elements} elements in its collections; at most ${limits.recordElementsMax} are allowed.`,
+      text: `The record has ${elements} elements in its collections; at most ${limits.collectionElementsMax} are allowed.`,
     }
   }
   if (bytes <= limits.recordBytesMax) return undefined

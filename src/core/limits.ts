@@ -33,8 +33,6 @@ export const limits = {
   recordIdBytesMax: 2048,
   /** UTF-8 bytes of the names and values of one record; of one value alike. */
   recordBytesMax: 358_400,
-  /** Elements of all collections of one record: empty texts count no bytes, and the packed row must stay bounded. */
-  recordElementsMax: 358_400,
   /** Elements of one collection, and of all collections of one record: only empty strings could be more. */
   collectionElementsMax: 358_400,
   /** Section (e) of the specification. */
