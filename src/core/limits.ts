@@ -81,6 +81,8 @@ export const limits = {
   /** The same while writers wait for room, and while somebody waits for the merge to end: fewer syncs. */
   mergeSliceRecordsFull: 2000,
   mergeSliceRecordsFlush: 4000,
+  /** And while records are being read. */
+  mergeSliceRecordsReading: 400,
   /** Rows turned into columns at once; a slice should stay in the processor's cache. */
   columnSliceRows: 8192,
   /** How long a shard merges, or makes columns, before it looks at its messages again. */
