@@ -7,6 +7,7 @@ import type {
   DeletionMode,
   ErrorCode,
   FeatureGroupDefinition,
+  FeatureGroupUpdate,
   TargetStore,
   TimeToLive,
 } from '../../src/index.ts'
@@ -53,7 +54,7 @@ const SECONDS = { Seconds: 1, Minutes: 60, Hours: 3600, Days: 86_400, Weeks: 604
 const secondsIn = ({ unit, value }: TimeToLive): number => SECONDS[unit] * value
 
 export class GroupModel {
-  readonly definition: FeatureGroupDefinition
+  definition: FeatureGroupDefinition
   readonly histories = new Map<string, OfflineHistory>()
   /** Ids whose latest snapshot (R-475) may say something else than the online store; see `#setAgreement`. */
   readonly disagreeing = new Set<string>()
@@ -99,8 +100,33 @@ export class GroupModel {
     return count
   }
 
+  /** What was written before stays as it is: without the features, and with the expiry that it has (R-393, R-533). */
+  change({ addFeatures, ttl, tier }: FeatureGroupUpdate): Outcome {
+    const { features, online } = this.definition
+    const settings = typeof online === 'object' ? online : {}
+    if (addFeatures !== undefined) {
+      const isTaken = Object.keys(addFeatures).some((name) => name in features)
+      if (isTaken) return this.#refuse('feature added twice')
+      this.definition = { ...this.definition, features: { ...features, ...addFeatures } }
+      this.#count('feature added')
+      return 'accepted'
+    }
+    if (!this.hasOnline) return this.#refuse('change of an online store that is not there')
+    if (ttl !== undefined) {
+      const { ttl: _, ...others } = settings
+      this.definition = { ...this.definition, online: ttl === null ? others : { ...settings, ttl } }
+      this.#count(ttl === null ? 'group ttl removed' : 'group ttl set')
+    }
+    if (tier !== undefined) {
+      this.definition = { ...this.definition, online: { ...settings, tier } }
+      this.#count('tier changed')
+    }
+    return 'accepted'
+  }
+
   put(record: PlainRow, settings: WriteSettings): Outcome {
     const { stores = this.#allStores(), ttl } = settings
+    if (!this.#areFeaturesKnown(record)) return this.#refuse('unknown feature')
     if (!this.#areTargetsValid(stores) || (ttl !== undefined && !this.hasOnline)) return this.#refuse('put')
     const id = this.#idOf(record)
     const at = instantOf(this.#eventTimeOf(record)!)
@@ -175,6 +201,7 @@ export class GroupModel {
     const given = this.#eventTimeOf(changes)
     const changedId = changes[this.definition.recordIdentifier]
     if (tier === 'Standard') return this.#refuse('update on tier Standard')
+    if (!this.#areFeaturesKnown(changes)) return this.#refuse('unknown feature')
     if (!this.#areTargetsValid(stores)) return this.#refuse('update')
     if (ttl !== undefined && given === undefined) return this.#refuse('update with ttl, without event time')
     if (changedId !== undefined && String(changedId) !== id) return this.#refuse('update of another id')
@@ -354,6 +381,14 @@ export class GroupModel {
     return [...(this.hasOnline ? ['online' as const] : []), ...(this.hasOffline ? ['offline' as const] : [])]
   }
 
+  #areFeaturesKnown(record: PlainRow): boolean {
+    const { features } = this.definition
+    const added = Object.keys(record).filter((name) => ADDED_FEATURES.has(name))
+    const isKnown = added.every((name) => name in features)
+    if (isKnown && added.length > 0) this.#count('feature of later written')
+    return isKnown
+  }
+
   #areTargetsValid(stores: readonly TargetStore[]): boolean {
     return (
       stores.length > 0 &&
@@ -375,16 +410,21 @@ export class GroupModel {
   }
 }
 
+/** Features that groups get, or do not get, while they hold records. */
+const ADDED_FEATURES = new Set(['later', 'latest'])
+
 const orderOf = (at: Instant, before: Instant): string =>
   at > before ? 'newer' : at === before ? 'equal' : 'older'
 
-/** A row of an offline store in one comparable text: 64-bit integers as text, as DuckDB gives them. */
-export const rowText = (hour: string, values: readonly unknown[], isDeleted: unknown): string =>
-  JSON.stringify([
-    hour,
-    values.map((value) => (typeof value === 'bigint' ? String(value) : (value ?? null))),
-    isDeleted,
-  ])
+/**
+ * A row of an offline store in one comparable text: 64-bit integers as text, as DuckDB gives them; without the nulls at
+ * its end, because features may have been added after it.
+ */
+export function rowText(hour: string, values: readonly unknown[], isDeleted: unknown): string {
+  const plain = values.map((value) => (typeof value === 'bigint' ? String(value) : (value ?? null)))
+  const length = plain.findLastIndex((value) => value !== null) + 1
+  return JSON.stringify([hour, plain.slice(0, length), isDeleted])
+}
 
 /** A record as it is read back: in the order of the definition, without features that have no value, numbers where they are exact. */
 function stored(record: PlainRow, { features }: FeatureGroupDefinition): PlainRow {

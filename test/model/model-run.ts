@@ -56,6 +56,9 @@ export class ModelRun {
       case 'clock':
         this.#checkClock(operation, result)
         break
+      case 'change':
+        outcomeIs(result, this.#group(operation).change(operation.change))
+        break
       case 'expire':
         this.#checkSweep(result)
         break

@@ -7,6 +7,7 @@
 import { rmSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { Operation } from '../fixtures/store-operations.ts'
 import { StoreProcess } from '../fixtures/store-process.ts'
 import { temporaryDirectory } from '../fixtures/temporary-directory.ts'
 import { Coverage, EXPECTED_BRANCHES } from './coverage.ts'
@@ -16,6 +17,7 @@ import { checkOffline } from './offline-check.ts'
 import { isContinuousIntegration, KEPT, PATH, SEED, STEPS } from './settings.ts'
 import { shrunk } from './shrink.ts'
 import { type Step, stepsOf } from './steps.ts'
+import { trimmedLogs } from './store-under-test.ts'
 
 const OPTIONS = {
   shards: 2,
@@ -190,19 +192,17 @@ async function finish(run: ModelRun, { host: { process }, directory, coverage }:
     pageSize: 3,
     includeSoftDeleted: true,
   }))
-  const operations = [
-    ...reads,
-    { type: 'expire' as const },
-    { type: 'flush' as const },
-    { type: 'reopen' as const, isFlushing: true },
-    ...reads,
-  ]
-  const results = await process.call('operations', { operations })
-  for (const [i, operation] of operations.entries()) run.check(operation, results[i]!)
+  const check = async (operations: readonly Operation[]): Promise<void> => {
+    const results = await process.call('operations', { operations })
+    for (const [i, operation] of operations.entries()) run.check(operation, results[i]!)
+  }
+  await check([...reads, { type: 'expire' }, { type: 'flush' }])
   const statistics = await process.call('statistics', {})
+  if (statistics.shards.some(({ timings }) => timings.merge > 0)) coverage.count('merged')
+  if (trimmedLogs(directory) > 0) coverage.count('log trimmed')
+  await check([{ type: 'reopen', isFlushing: true }, ...reads])
   await process.call('close', { options: {} })
   await checkOffline(run.groups, { directory, highestMs: run.highestMs, count: coverage.count })
-  if (statistics.shards.some(({ timings }) => timings.merge > 0)) coverage.count('merged')
 }
 
 type OperationStep = Step & { readonly type: 'operation' }

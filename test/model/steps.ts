@@ -1,6 +1,6 @@
 /** Steps of a model run, as data: fast-check makes and shrinks them, a store and the model both take them. */
 import * as fc from 'fast-check'
-import type { DeletionMode, TargetStore, TimeToLive } from '../../src/index.ts'
+import type { DeletionMode, FeatureGroupUpdate, TargetStore, TimeToLive } from '../../src/index.ts'
 import type { Operation, RecordKey } from '../fixtures/store-operations.ts'
 import type { PlainRow } from '../fixtures/store-process.ts'
 import { MODEL_GROUPS, type ModelGroup, START_MS } from './model-groups.ts'
@@ -61,6 +61,12 @@ const values = fc.record({
   isHuge: fc.boolean(),
   x: fc.oneof(fc.constant(null), fractional),
   s: fc.oneof(fc.constant(null), text),
+  /** Of features that the group has only if they were added by then. */
+  added: fc.oneof(
+    { weight: 6, arbitrary: fc.constant({}) },
+    { weight: 2, arbitrary: fc.constant({ later: 7 }) },
+    { weight: 1, arbitrary: fc.constant({ latest: 'x', later: -7 }) },
+  ),
 })
 type Values = typeof values extends fc.Arbitrary<infer T> ? T : never
 
@@ -91,12 +97,12 @@ interface RowParts {
 
 function recordOf(
   { definition, eventTimes }: ModelGroup,
-  { id, at, rest: { isHuge, x, s }, row = 0 }: RowParts,
+  { id, at, rest: { isHuge, x, s, added }, row = 0 }: RowParts,
   { baseMs, numberOf }: Place,
 ): PlainRow {
   const { recordIdentifier, eventTime, features } = definition
   const n = numberOf(row)
-  const record: PlainRow = { [recordIdentifier]: id, n: isHuge ? 2n ** 63n - n : n }
+  const record: PlainRow = { [recordIdentifier]: id, n: isHuge ? 2n ** 63n - n : n, ...added }
   if (eventTime !== recordIdentifier) record[eventTime] = eventTimes(baseMs)[at]!
   if ('x' in features) record['x'] = x
   if ('s' in features) record['s'] = s
@@ -143,7 +149,10 @@ const draftsOf = (group: ModelGroup): fc.WeightedArbitrary<Draft>[] => {
               return {
                 type,
                 group: name,
-                rows: chosen.map(([id, at, rest], i) => recordOf(group, { id, at, rest, row: i }, place)),
+                rows: chosen.map(([id, at, rest], i) => {
+                  const values = type === 'ingest' ? { ...rest, added: {} } : rest
+                  return recordOf(group, { id, at, rest: values, row: i }, place)
+                }),
                 options,
               }
             },
@@ -176,9 +185,10 @@ const draftsOf = (group: ModelGroup): fc.WeightedArbitrary<Draft>[] => {
         .map(
           ([id, at, options, changed, rest, otherId]): Draft =>
             ({ numberOf, baseMs }) => {
-              const { x, s } = rest
+              const { x, s, added } = rest
               const all: PlainRow = { n: numberOf(0), x: x ?? 0.5, s: s ?? 'updated' }
               const changes: PlainRow = Object.fromEntries(changed.map((feature) => [feature, all[feature]!]))
+              Object.assign(changes, added)
               if (at !== undefined && !isOneFeature) changes[timeName] = eventTimes(baseMs)[at]!
               if (otherId !== undefined) changes[recordIdentifier] = otherId
               if (Object.keys(changes).length === 0) changes['n'] = all['n']!
@@ -274,10 +284,33 @@ const clockDraft: fc.Arbitrary<Draft> = fc
       },
   )
 
+/** Groups change while they hold records. */
+const changeDraft: fc.Arbitrary<Draft> = fc
+  .tuple(
+    fc.constantFrom(...MODEL_GROUPS.map(({ definition }) => definition.name)),
+    fc.constantFrom<FeatureGroupUpdate[]>(
+      { addFeatures: { later: 'Integral' } },
+      { addFeatures: { latest: 'String' } },
+      { ttl: { unit: 'Seconds', value: 1 } },
+      { ttl: { unit: 'Seconds', value: 3 } },
+      { ttl: null },
+      { tier: 'Standard_V2' },
+    ),
+  )
+  .map(
+    ([group, change]): Draft =>
+      () => {
+        // Of the other tiers it would be no change, or one that is refused.
+        if (change.tier !== undefined) return { type: 'change', group: 'moments', change }
+        return { type: 'change', group, change }
+      },
+  )
+
 const draft: fc.Arbitrary<Draft | 'kill'> = fc.oneof(
   { weight: 10_000, arbitrary: groupDraft },
   { weight: 800, arbitrary: clockDraft },
   { weight: 20, arbitrary: bulkDraft },
+  { weight: 30, arbitrary: changeDraft },
   { weight: 10, arbitrary: fc.constant<Draft>(() => ({ type: 'flush' })) },
   {
     weight: 5,

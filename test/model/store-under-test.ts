@@ -110,7 +110,7 @@ export class StoreUnderTest {
 }
 
 /** Logs whose first segment is gone. */
-function trimmedLogs(directory: string): number {
+export function trimmedLogs(directory: string): number {
   const logs = [0, 1].map((shard) => readdirSync(walDirectory(directory, shard)))
   return logs.filter((names) => !names.some((name) => parseSegmentName(name)?.sequence === 1)).length
 }
