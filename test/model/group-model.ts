@@ -246,6 +246,11 @@ export class GroupModel {
       .map(([id]) => id)
   }
 
+  /** Whether something has expired that nobody had to sweep yet. */
+  get hasUnswept(): boolean {
+    return [...this.#slots.values()].some((slot) => this.#isExpired(slot))
+  }
+
   /** All offline rows, markers of expiries included, where none of these is optional. */
   offlineTexts(): string[] {
     return [...this.histories.values()].flatMap(({ rows, markers }) => [

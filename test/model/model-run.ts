@@ -73,7 +73,9 @@ export class ModelRun {
 
   #checkReopening({ isFlushing }: Operation & { type: 'reopen' }, result: Result): void {
     const replayed = answerOf(result)
-    if (isFlushing) expect(replayed, 'records replayed after a flush').toBe(0)
+    // What expires may be swept between the flush and the close, and is replayed then.
+    const isSwept = ![...this.groups.values()].some((group) => group.hasUnswept)
+    if (isFlushing && isSwept) expect(replayed, 'records replayed after a flush').toBe(0)
     this.#count(`reopened ${isFlushing ? 'after a flush' : 'without a flush'}`)
   }
 
