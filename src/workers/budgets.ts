@@ -83,8 +83,18 @@ export class Budgets {
       nowMs: clock.nowMs(),
       monotonicMs: clock.monotonicMs(),
       isMemoryTight: this.isMemoryTight(),
-      heldLsn: this.isLogLong() ? this.#logMiddle() : 0,
+      heldLsn: this.#heldLsn(),
     }
+  }
+
+  /**
+   * Hours that hold an older part of the log are due. Rows differ in size, so its older half in bytes may lie behind its
+   * middle row; where the log is full, and commits wait, every open hour is due, because nothing else makes room.
+   */
+  #heldLsn(): number {
+    const { config, log } = this.#parts
+    if (log.bytes >= config.logBytes) return log.nextLsn
+    return this.isLogLong() ? this.#logMiddle() : 0
   }
 
   #logMiddle(): number {
