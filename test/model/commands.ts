@@ -6,7 +6,6 @@ import { hashHigh, shardOfHash } from '../../src/core/record-hash.ts'
 import type { DeleteOptions, IngestOptions, PutOptions, TargetStore, TimeToLive } from '../../src/index.ts'
 import { Killed, type PlainRow } from '../fixtures/store-process.ts'
 import type { GroupModel } from './group-model.ts'
-import { CRASH_START_MS } from './model-groups.ts'
 import { REPLAY_PATH } from './settings.ts'
 import { DEFINITION, type StoreUnderTest } from './store-under-test.ts'
 
@@ -103,7 +102,10 @@ const ttl = fc.constantFrom<(TimeToLive | undefined)[]>(
   undefined,
   undefined,
   { unit: 'Seconds', value: 1 },
+  { unit: 'Seconds', value: 30 },
   { unit: 'Minutes', value: 1 },
+  { unit: 'Minutes', value: 10 },
+  { unit: 'Hours', value: 1 },
   { unit: 'Weeks', value: 3000 },
 )
 const settings = fc
@@ -146,22 +148,21 @@ const updateCommand = fc
     }),
   )
 
-const clockMs = fc
-  .constantFrom(-5000, 0, 500, 1000, 1500, 2000, 60_000, 61_000, 62_000)
-  .map((ms) => CRASH_START_MS + ms)
+/** How far the clock is moved, in milliseconds. It stands 100 ms after full and half seconds, see CRASH_START_MS. */
+const clockStepMs = fc.constantFrom(-2000, 500, 1000, 1500, 30_000, 61_000, 600_000)
 
 /** What has expired is swept at once, so every marker can be told. */
-const clockCommand = clockMs.map((nowMs) =>
-  command(`clock ${new Date(nowMs).toISOString()}`, async (run, store) => {
-    await moveClock(run, store, { nowMs, isSweeping: true })
+const clockCommand = clockStepMs.map((stepMs) =>
+  command(`clock ${stepMs} ms`, async (run, store) => {
+    await moveClock(run, store, { nowMs: store.nowMs + stepMs, isSweeping: true })
     store.coverage.expired += run.model.sweep()
   }),
 )
 
 /** The sweep is on its way when the process is killed: every marker is there once. */
-const crashExpiryCommand = fc.tuple(clockMs, fc.nat(12)).map(([nowMs, delayMs]) =>
-  command(`crash ${delayMs} ms after clock ${new Date(nowMs).toISOString()}`, async (run, store) => {
-    await moveClock(run, store, { nowMs, isSweeping: false })
+const crashExpiryCommand = fc.tuple(clockStepMs, fc.nat(12)).map(([stepMs, delayMs]) =>
+  command(`crash ${delayMs} ms after clock ${stepMs} ms`, async (run, store) => {
+    await moveClock(run, store, { nowMs: store.nowMs + stepMs, isSweeping: false })
     const swept = store.perform({ type: 'expire' }).then(() => undefined, ignoreKilled)
     await crash(store, delayMs)
     await swept

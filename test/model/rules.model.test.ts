@@ -198,7 +198,7 @@ async function finish(run: ModelRun, { host: { process }, directory, coverage }:
   }
   await check([...reads, { type: 'expire' }, { type: 'flush' }])
   const statistics = await process.call('statistics', {})
-  if (statistics.shards.some(({ timings }) => timings.merge > 0)) coverage.count('merged')
+  if (statistics.shards.some(({ onlineLsn }) => onlineLsn > 0)) coverage.count('merged')
   if (trimmedLogs(directory) > 0) coverage.count('log trimmed')
   await check([{ type: 'reopen', isFlushing: true }, ...reads])
   await process.call('close', { options: {} })

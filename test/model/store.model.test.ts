@@ -21,7 +21,7 @@ it('holds what the model holds, online and offline, through crashes and reopenin
     crashes: 0,
     survivors: 0,
     replayed: 0,
-    mergedMs: 0,
+    merged: 0,
     files: 0,
     trims: 0,
     expired: 0,
