@@ -26,10 +26,12 @@ import type {
   ShardStatistics,
   TimedStage,
 } from './protocol.ts'
+import type { ReadLane } from './read-lane.ts'
 
 export interface ShardParts extends CommitParts {
   readonly config: ShardConfig
   readonly expirer: Expirer
+  readonly reads: ReadLane
 }
 
 const ZERO_FILL_BYTES = 1024 * 1024
@@ -230,19 +232,23 @@ export class Shard {
   }
 
   #work(): void {
-    const { online, clock } = this.#parts
+    const { online, clock, reads } = this.#parts
     const isFull = this.#budgets.isFull()
     let committed = 0
     if (!this.#committer.queue.isEmpty && !isFull)
       committed = this.#committer.commit(this.#isReading ? limits.commitBytesReading : limits.commitBytesMax)
     if (this.#isExpiring && !isFull) committed += this.#expire()
+    reads.serve()
     this.#freezeIfDue(isFull)
     this.#askForFlush()
     // The merge keeps pace with the writes, so that it ends before the active memtable is full.
     let slices = this.#budgets.mergeSlicesAfter(committed)
     const untilMs = clock.monotonicMs() + this.#turnMsMax()
     let wantsStep = online.isMerging
-    while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) wantsStep = this.#mergeStep()
+    while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) {
+      wantsStep = this.#mergeStep()
+      reads.serve()
+    }
     const wantsCommit = !this.#committer.queue.isEmpty || this.#isExpiring
     if (wantsStep || (wantsCommit && !this.#budgets.isFull())) this.#scheduleTurn()
   }
