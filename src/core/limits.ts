@@ -4,6 +4,30 @@ import { assert } from './errors.ts'
 const KIB = 1024
 const MIB = 1024 * KIB
 
+/** What one call of the API may hold (section (e) of the specification). */
+export interface ApiLimits {
+  readonly batchWriteEntriesMax: number
+  /** Identifiers elements, ids per element, and ids in all (OQ-12). */
+  readonly batchGetIdsMax: number
+  readonly updateFeaturesMax: number
+  readonly listPageMax: number
+}
+
+export const apiLimits: ApiLimits = {
+  batchWriteEntriesMax: 25,
+  batchGetIdsMax: 100,
+  updateFeaturesMax: 100,
+  listPageMax: 100,
+}
+
+/** The same with the `extensions` switch. */
+export const extendedApiLimits: ApiLimits = {
+  batchWriteEntriesMax: 1000,
+  batchGetIdsMax: 1000,
+  updateFeaturesMax: 2500,
+  listPageMax: 10_000,
+}
+
 export const limits = {
   /** R-097 */
   recordIdBytesMax: 2048,
@@ -57,6 +81,8 @@ export const limits = {
   /** The same while writers wait for room, and while somebody waits for the merge to end: fewer syncs. */
   mergeSliceRecordsFull: 2000,
   mergeSliceRecordsFlush: 4000,
+  /** And while records are being read. */
+  mergeSliceRecordsReading: 400,
   /** Rows turned into columns at once; a slice should stay in the processor's cache. */
   columnSliceRows: 8192,
   /** How long a shard merges, or makes columns, before it looks at its messages again. */
@@ -67,6 +93,8 @@ export const limits = {
   /** How long after a read a shard keeps its turns short. */
   readingMs: 250,
 
+  /** Calls of the API that wait for room in a feature group's buffer; more are refused. */
+  waitingCallsMax: 256,
   listPageMax: 10_000,
   ingestErrorsKept: 1000,
 } as const
