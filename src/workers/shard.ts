@@ -168,6 +168,8 @@ export class Shard {
   /** Takes out everything that has expired by now. @returns the number of records */
   async expire(): Promise<number> {
     const before = this.#expired
+    // Expiries past the near horizon are only known where they are indexed.
+    if (this.#parts.online.mayExpire) await this.flushOnline()
     this.#isExpiring = true
     while (this.#isExpiring) {
       this.#throwIfFailed()
