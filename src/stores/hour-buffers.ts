@@ -24,14 +24,22 @@ export class HourBuffer {
   readonly featureGroup: number
   readonly eventHour: number
   readonly firstLsn: number
+  /** Invocation time of the first row, the least of all. */
+  readonly firstInvocationUs: number
   /** Monotonic time of the first row, for the flush age. */
   readonly firstMs: number
   #places = new Uint32Array(GROWTH_START * 2)
 
-  constructor(featureGroup: number, eventHour: number, firstLsn: number, nowMs: number) {
+  constructor(
+    featureGroup: number,
+    eventHour: number,
+    first: { readonly lsn: number; readonly invocationUs: number },
+    nowMs: number,
+  ) {
     this.featureGroup = featureGroup
     this.eventHour = eventHour
-    this.firstLsn = firstLsn
+    this.firstLsn = first.lsn
+    this.firstInvocationUs = first.invocationUs
     this.firstMs = nowMs
     this.lastMs = nowMs
   }
@@ -93,16 +101,17 @@ export class HourBuffers {
     nowMs: number,
   ): void {
     const seconds = chunk.f64[(valueStart(chunk, row) + VALUE_SECONDS) >>> 3]!
+    const invocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
     let buffer = this.#last
     if (buffer === undefined || buffer.eventHour !== eventHour || buffer.featureGroup !== featureGroup) {
-      buffer = this.#bufferFor(featureGroup, eventHour, lsn, nowMs)
+      buffer = this.#bufferFor(featureGroup, eventHour, { lsn, invocationUs }, nowMs)
     }
     const rowBytes = chunk.u32[(row + ROW_BYTES) >>> 2]!
     const indexBytes = buffer.indexBytes
     buffer.append(chunk.number, row)
     buffer.bytes += rowBytes
     buffer.lastLsn = lsn
-    buffer.lastInvocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
+    buffer.lastInvocationUs = invocationUs
     buffer.lastMs = nowMs
     if (seconds > buffer.latestSeconds) buffer.latestSeconds = seconds
     this.rowBytes += rowBytes
@@ -169,14 +178,15 @@ export class HourBuffers {
       const row = buffer.rowAt(i)
       const value = valueStart(chunk, row)
       const lsn = chunk.f64[value >>> 3]!
+      const invocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
       if (part === undefined || (parts.length === 1 && part.bytes >= bytesMax)) {
-        part = new HourBuffer(buffer.featureGroup, buffer.eventHour, lsn, buffer.firstMs)
+        part = new HourBuffer(buffer.featureGroup, buffer.eventHour, { lsn, invocationUs }, buffer.firstMs)
         parts.push(part)
       }
       part.append(chunk.number, row)
       part.bytes += chunk.u32[(row + ROW_BYTES) >>> 2]!
       part.lastLsn = lsn
-      part.lastInvocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
+      part.lastInvocationUs = invocationUs
       part.latestSeconds = Math.max(part.latestSeconds, chunk.f64[(value + VALUE_SECONDS) >>> 3]!)
     }
     const [oldest, rest] = parts
@@ -186,11 +196,16 @@ export class HourBuffers {
     return [oldest, rest]
   }
 
-  #bufferFor(featureGroup: number, eventHour: number, lsn: number, nowMs: number): HourBuffer {
+  #bufferFor(
+    featureGroup: number,
+    eventHour: number,
+    first: { readonly lsn: number; readonly invocationUs: number },
+    nowMs: number,
+  ): HourBuffer {
     const key = keyOf(featureGroup, eventHour)
     let buffer = this.#open.get(key)
     if (buffer === undefined) {
-      buffer = new HourBuffer(featureGroup, eventHour, lsn, nowMs)
+      buffer = new HourBuffer(featureGroup, eventHour, first, nowMs)
       this.#open.set(key, buffer)
       this.indexBytes += buffer.indexBytes
     }

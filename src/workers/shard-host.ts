@@ -86,6 +86,8 @@ export class ShardHost {
         return void (await shard.flushOnline())
       case 'expire':
         return shard.expire()
+      case 'watermark':
+        return shard.watermarkUs(request)
       case 'addGroup':
         this.#schemas.set(request.group.number, compileSchema(request.group))
         return undefined

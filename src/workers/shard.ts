@@ -135,6 +135,13 @@ export class Shard {
     return { hours, lastLsn: log.nextLsn - 1 }
   }
 
+  watermarkUs({ featureGroup, upToUs }: ShardRequestOf<'watermark'>): number {
+    this.#throwIfFailed()
+    const { offline, stamps } = this.#parts
+    stamps.observe(upToUs)
+    return offline.watermarkUs(featureGroup, stamps.lastUs)
+  }
+
   /** Looks at ages and budgets; called on a timer, because an idle store must flush too. */
   watch(): void {
     if (this.#failure !== undefined) return

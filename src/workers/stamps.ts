@@ -13,7 +13,7 @@ import type { PendingWrite } from './commit-queue.ts'
 export class Stamps {
   lastUs = 0
 
-  /** Rows of the log, or of files, have stamps up to here. */
+  /** Rows of the log, or of files, have stamps up to here; or a watermark does. Those to come have later ones. */
   observe(us: number): void {
     if (us > this.lastUs) this.lastUs = us
   }
