@@ -108,6 +108,19 @@ describe('the watermark of a feature group', () => {
     expect(await watermarkMs(group)).toBeGreaterThanOrEqual(before)
   })
 
+  it('has a write that is overtaken on its way stamped anew', async () => {
+    const { store, group, clock } = await openMarks({ shards: 1 })
+    // The put gathers until the end of this turn of the event loop; the question does not wait.
+    const put = group.put({ id: 'a', at: AT })
+    clock.advance(1000)
+    const ms = await watermarkMs(group)
+    expect(ms).toBe(START + 1000)
+    await put
+    await group.flush()
+    expect(await rowsUpTo(store.directory, ms)).toBe(0)
+    expect(await rowsUpTo(store.directory, ms + 1)).toBe(1)
+  })
+
   it('is refused where there is no offline store', async () => {
     const { store } = await openMarks()
     const group = await store.createFeatureGroup({ ...DEFINITION, name: 'online-only', offline: false })
