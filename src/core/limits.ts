@@ -50,6 +50,11 @@ export const limits = {
   columnSliceRows: 8192,
   /** How long a shard merges, or makes columns, before it looks at its messages again. */
   turnMs: 8,
+  /** The same, and the size of a commit, while records are being read: readers wait for one turn or two. */
+  turnMsReading: 2,
+  commitBytesReading: 256 * KIB,
+  /** How long after a read a shard keeps its turns short. */
+  readingMs: 250,
 
   listPageMax: 10_000,
   ingestErrorsKept: 1000,

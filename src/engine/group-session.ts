@@ -146,6 +146,7 @@ export class GroupSession {
       positions[scratch.shard]!.push(i)
     }
     const versions = new Array<Version | undefined>(ids.length).fill(undefined)
+    this.core.readsInFlight++
     await Promise.all(
       shards.map(async (shard, s) => {
         const { count } = requests[s]!
@@ -161,7 +162,7 @@ export class GroupSession {
           if (length > 0) versions[position] = { bytes, start, end: at }
         }
       }),
-    )
+    ).finally(() => this.core.readsInFlight--)
     return versions
   }
 

@@ -79,7 +79,7 @@ export type PackRow = (
 ) => number
 
 const WINDOW_BYTES_PER_SHARD = 4 * 1024 * 1024
-/** Batches sent before other work of the calling thread gets a turn. */
+/** Batches sent before other work of the calling thread gets a turn; one while a read waits for its reply. */
 const BATCHES_PER_TURN = 4
 
 export class Ingestion {
@@ -199,7 +199,7 @@ export class Ingestion {
       },
     )
     if (this.#failure !== undefined) throw this.#failure
-    if (++this.#batchesSent % BATCHES_PER_TURN === 0) {
+    if (++this.#batchesSent % (core.readsInFlight > 0 ? 1 : BATCHES_PER_TURN) === 0) {
       await new Promise((resolve) => setImmediate(resolve))
       core.invocationUs()
       this.#options.onProgress?.(this.progress)

@@ -23,6 +23,8 @@ export class StoreCore {
   #lastInvocationUs = 0
   /** Buffers that came back from the shards. */
   readonly #spareBuffers: ArrayBuffer[] = []
+  /** Reads that wait for their reply. */
+  readsInFlight = 0
   /** Counters for `stats()`. */
   recordsAccepted = 0
   recordsRejected = 0

@@ -47,14 +47,14 @@ export class CommitQueue {
   }
 
   /** The writes of the next commit: as many as fit, either without conditions or with conditions on different records. */
-  take(): PendingWrite[] {
+  take(bytesMax: number = limits.commitBytesMax): PendingWrite[] {
     const taken: PendingWrite[] = []
     const records = new Set<string>()
     let bytes = 0
     while (!this.isEmpty) {
       const write = this.#waiting[this.#head]!
       if (taken.length > 0) {
-        if (bytes + write.bytes > limits.commitBytesMax) break
+        if (bytes + write.bytes > bytesMax) break
         if (write.isConditional !== taken[0]!.isConditional) break
       }
       if (write.isConditional) {

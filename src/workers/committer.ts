@@ -46,9 +46,9 @@ export class Committer {
     this.#onFailed = onFailed
   }
 
-  /** Commits some of the writes that wait. @returns the number of records committed */
-  commit(): number {
-    return this.write(admit(this.queue.take(), this.#parts))
+  /** Commits some of the writes that wait, of about so many bytes. @returns the number of records committed */
+  commit(bytesMax: number): number {
+    return this.write(admit(this.queue.take(bytesMax), this.#parts))
   }
 
   /** Logs and applies admitted writes. @returns the number of records committed; 0 if the log refused them */

@@ -27,6 +27,13 @@ interface SealedRound {
   readonly buffers: HourBuffer[]
 }
 
+/** How long work is shared with other work. */
+export interface Pacing {
+  /** For how long to work before a pause. */
+  turnMsMax(): number
+  pause(): Promise<void>
+}
+
 export interface DueInputs {
   readonly nowMs: number
   readonly monotonicMs: number
@@ -143,13 +150,13 @@ export class OfflineSide {
 
   /**
    * Turns sealed rows into columns.
-   * @param pause - awaited now and then, so that the shard serves its messages
+   * @param pacing - so that the shard serves its messages in between
    */
   async columns(
     round: number,
     hours: readonly FileHour[],
     schemaOf: (featureGroup: number) => RecordSchema,
-    pause: () => Promise<void>,
+    pacing: Pacing,
   ): Promise<ColumnsReply> {
     const parts: ColumnsReply['parts'][number][] = []
     for (const { featureGroup, eventHour, writeTimeUs } of hours) {
@@ -157,7 +164,12 @@ export class OfflineSide {
         .get(round)
         ?.buffers.find((b) => b.featureGroup === featureGroup && b.eventHour === eventHour)
       if (buffer === undefined) continue
-      const { ipc, dictionaryColumns } = await this.#build(buffer, schemaOf(featureGroup), writeTimeUs, pause)
+      const { ipc, dictionaryColumns } = await this.#build(
+        buffer,
+        schemaOf(featureGroup),
+        writeTimeUs,
+        pacing,
+      )
       parts.push({ featureGroup, eventHour, ipc, dictionaryColumns })
     }
     return { parts }
@@ -190,7 +202,7 @@ export class OfflineSide {
     buffer: HourBuffer,
     schema: RecordSchema,
     writeTimeUs: number,
-    pause: () => Promise<void>,
+    pacing: Pacing,
   ): Promise<{ ipc: Uint8Array<ArrayBuffer>; dictionaryColumns: string[] }> {
     const builder = new ColumnBuilder(schema, buffer.rows, writeTimeUs, this.#memory)
     const views: RowView[] = []
@@ -209,8 +221,8 @@ export class OfflineSide {
         const tookMs = this.#clock.monotonicMs() - started
         this.columnsMs += tookMs
         turnMs += tookMs
-        if (turnMs >= limits.turnMs) {
-          await pause()
+        if (turnMs >= pacing.turnMsMax()) {
+          await pacing.pause()
           turnMs = 0
         }
       }

@@ -66,8 +66,10 @@ export class ShardHost {
         return this.#chunks.takeSpare(SPARE_BUFFERS_PER_REPLY)
       }
       case 'get':
+        shard.noteRead()
         return readRecords(online, request, this.#clock.nowMs() * 1000)
       case 'list':
+        shard.noteRead()
         return listPage(online, request, this.#clock.nowMs() * 1000)
       case 'position':
         return this.#sources.position(request.low, request.high)

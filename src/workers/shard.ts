@@ -42,6 +42,7 @@ export class Shard {
   readonly #flushWaiters: { lsn: number; resolve: () => void; reject: (error: unknown) => void }[] = []
   #pressureWaiter: ((pressure: Pressure) => void) | undefined
   #isTurnScheduled = false
+  #lastReadMs = Number.NEGATIVE_INFINITY
   /** Whether records may have expired that were not looked at yet. */
   #isExpiring = false
   /** Records that left the online store because their time to live had passed. */
@@ -92,12 +93,10 @@ export class Shard {
 
   columns(round: number, hours: readonly FileHour[]): Promise<ColumnsReply> {
     const { schemas, offline } = this.#parts
-    return offline.columns(
-      round,
-      hours,
-      (featureGroup) => schemas.get(featureGroup)!,
-      () => new Promise((resolve) => setImmediate(resolve)),
-    )
+    return offline.columns(round, hours, (featureGroup) => schemas.get(featureGroup)!, {
+      turnMsMax: () => this.#turnMsMax(),
+      pause: () => new Promise((resolve) => setImmediate(resolve)),
+    })
   }
 
   published(round: number, hours: readonly SealedHour[]): void {
@@ -115,6 +114,19 @@ export class Shard {
       this.#flushWaiters.push({ lsn, resolve, reject })
       this.#scheduleTurn()
     })
+  }
+
+  /** Somebody reads: turns stay short for a while, so that reads do not wait for long ones. */
+  noteRead(): void {
+    this.#lastReadMs = this.#parts.clock.monotonicMs()
+  }
+
+  get #isReading(): boolean {
+    return this.#parts.clock.monotonicMs() - this.#lastReadMs < limits.readingMs
+  }
+
+  #turnMsMax(): number {
+    return this.#isReading ? limits.turnMsReading : limits.turnMs
   }
 
   /** Resolves when the shard wants a flush round. */
@@ -228,13 +240,14 @@ export class Shard {
     const { online, clock } = this.#parts
     const isFull = this.#budgets.isFull()
     let committed = 0
-    if (!this.#committer.queue.isEmpty && !isFull) committed = this.#committer.commit()
+    if (!this.#committer.queue.isEmpty && !isFull)
+      committed = this.#committer.commit(this.#isReading ? limits.commitBytesReading : limits.commitBytesMax)
     if (this.#isExpiring && !isFull) committed += this.#expire()
     this.#freezeIfDue(isFull)
     this.#askForFlush()
     // The merge keeps pace with the writes, so that it ends before the active memtable is full.
     let slices = this.#budgets.mergeSlicesAfter(committed)
-    const untilMs = clock.monotonicMs() + limits.turnMs
+    const untilMs = clock.monotonicMs() + this.#turnMsMax()
     let wantsStep = online.isMerging
     while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) wantsStep = this.#mergeStep()
     const wantsCommit = !this.#committer.queue.isEmpty || this.#isExpiring

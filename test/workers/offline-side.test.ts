@@ -125,12 +125,12 @@ describe('a sealed hour', () => {
     offline.seal({ round, writeTimeUs: 5, partBytes: 1e9, hours: sealed })
   }
   const idsOf = async (round: number, eventHour: number): Promise<string[]> => {
-    const pause = (): Promise<void> => Promise.resolve()
+    const pacing = { turnMsMax: () => 8, pause: () => Promise.resolve() }
     const { parts } = await offline.columns(
       round,
       [{ featureGroup: 1, eventHour, writeTimeUs: 5 }],
       () => SCHEMA,
-      pause,
+      pacing,
     )
     return parts.flatMap(({ ipc }) =>
       tableFromIPC(ipc)
