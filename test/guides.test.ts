@@ -26,4 +26,29 @@ describe('examples', () => {
     expect(output.match(/│ 't\d'/g)).toHaveLength(4)
     expect(output).toContain('[{"tripId":"t1","fare":14}]')
   })
+
+  it('training-set.ts joins labels with what was known at their time, and tells the history', () => {
+    expect(run('training-set.ts', temporaryDirectory())).toBe(
+      [
+        'd1 true 4.5 10',
+        'd2 false null null',
+        'd2 true 3.9 40',
+        'd1 true 4.7 12',
+        'd2 false null null',
+        'writes d1 2026-03-01T00:00:00Z false',
+        'writes d1 2026-03-02T00:00:00Z false',
+        'writes d2 2026-03-01T12:00:00Z false',
+        'writes d2 2026-03-03T00:00:00Z true',
+        'latest d1 2026-03-02T00:00:00Z false',
+        'as of March 1st d1 4.5',
+        'as of March 1st d2 3.9',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('rebuild-online.ts brings online what was only offline', () => {
+    const output = run('rebuild-online.ts', temporaryDirectory())
+    expect(output).toBe('undefined\n100 100 true\n{ meter: 42, at: 1770009942, kwh: 1242.75 }\n')
+  })
 })

@@ -88,6 +88,21 @@ await again.close()
 console.log(JSON.stringify({ accepted, rows: offline.rows, n: record.n, kept: kept.n, replayed, code }))
 `
 
+const HISTORY = `
+import { Millrace } from 'millrace'
+
+const store = await Millrace.open('./history', { shards: 1 })
+const trips = await store.createFeatureGroup({
+  name: 'trips', recordIdentifier: 'id', eventTime: 'at', features: { id: 'String', at: 'String' },
+})
+try {
+  for await (const row of trips.history()) console.log(row)
+} catch ({ code, message }) {
+  console.log(JSON.stringify({ code, message }))
+}
+await store.close()
+`
+
 const CONSUMER = `
 import { Millrace, MillraceError, type FeatureGroupDefinition, type IngestReport, type MillraceOptions } from 'millrace'
 
@@ -163,6 +178,22 @@ describe('in an empty project, the package', () => {
     const tsc = join(root, 'node_modules', '.bin', 'tsc')
     const result = await runIn(project, tsc, ['-p', 'tsconfig.json'])
     expect(result).toEqual({ code: 0, stdout: '', stderr: '' })
+    // An optional package must not be needed to compile: no declaration that users come to may mention it.
+    const { stdout } = await runIn(project, tsc, ['-p', 'tsconfig.json', '--listFiles'])
+    const declarations = stdout.split('\n').filter((path) => path.includes('node_modules/millrace/'))
+    expect(declarations.length).toBeGreaterThan(0)
+    expect(declarations.filter((path) => readFileSync(path, 'utf8').includes('@duckdb/'))).toEqual([])
+  })
+
+  it('says which optional package reading the history lacks', async () => {
+    writeFileSync(join(project, 'history.js'), HISTORY)
+    const result = await runIn(project, process.execPath, ['history.js'])
+    expect(result, result.stderr).toMatchObject({ code: 0 })
+    const duckDb = `@duckdb/node-api@${packageJson.peerDependencies['@duckdb/node-api']}`
+    expect(JSON.parse(result.stdout)).toEqual({
+      code: 'DEPENDENCY_MISSING',
+      message: expect.stringContaining(`run: npm install ${duckDb}`),
+    })
   })
 
   it('has a command', async () => {

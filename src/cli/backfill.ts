@@ -1,6 +1,7 @@
 /** Brings a user's own file into a feature group, which is made from the file's types if it does not exist. */
 import type { TargetStore } from '../core/definition.ts'
-import { checkDefinition } from '../engine/definition-rules.ts'
+import { checkPlan } from '../engine/definition-rules.ts'
+import { planOf } from '../engine/group-plan.ts'
 import type { MillraceOptions } from '../index.ts'
 import { featureTypesOf, type IngestPlan, planFeatures } from './feature-types.ts'
 import type { InputFormat } from './file-format.ts'
@@ -36,7 +37,7 @@ export async function backfill(path: string, options: BackfillOptions): Promise<
     const plan = planFeatures(file.columns, options, path)
     const definition = definitionOf(plan, options)
     // Before the store is opened: a wrong name must not leave a new, empty store behind.
-    checkDefinition(definition)
+    checkPlan(planOf(definition), options.store.extensions ?? false)
     return await withStore(options.data, options.store, (open) => runBackfill(file, plan, options, open))
   } finally {
     file.close()

@@ -6,9 +6,9 @@
  * sees a value that is there twice. The sum over whole rows sees values that changed rows within their columns.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { queryRows } from './duckdb.ts'
+import { queryRows } from '../query/duckdb.ts'
+import { sqlFile, sqlName } from '../query/sql.ts'
 import type { IngestPlan } from './feature-types.ts'
-import { sqlFile, sqlName } from './sql.ts'
 
 export interface ChecksumColumn {
   readonly name: string

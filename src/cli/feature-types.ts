@@ -6,14 +6,9 @@ import type { FeatureType } from '../core/definition.ts'
 import { invalid, MillraceError, quote } from '../core/errors.ts'
 import { STRING_EVENT_TIME_FORMAT } from '../core/event-time.ts'
 import { limits } from '../core/limits.ts'
-import { sqlEventTimeText, sqlName, sqlText } from './sql.ts'
-import type { Reading } from './value-readers.ts'
-
-export interface InputColumn {
-  readonly name: string
-  /** As DuckDB spells it, such as `BIGINT`, `DECIMAL(18,3)` or `STRUCT(a BIGINT)`. */
-  readonly type: string
-}
+import type { SqlColumn } from '../query/duckdb.ts'
+import { sqlEventTimeText, sqlName, sqlText } from '../query/sql.ts'
+import type { Reading } from '../query/value-readers.ts'
 
 export interface PlannedFeature {
   readonly name: string
@@ -52,11 +47,7 @@ const RESERVED_NAMES = new Set(['is_deleted', 'write_time', 'api_invocation_time
  * @throws MillraceError INVALID_ARGUMENT for an option that does not fit the file, INVALID_INPUT_FILE for a column that
  * cannot be a feature; both name the column
  */
-export function planFeatures(
-  columns: readonly InputColumn[],
-  options: PlanOptions,
-  file: string,
-): IngestPlan {
+export function planFeatures(columns: readonly SqlColumn[], options: PlanOptions, file: string): IngestPlan {
   const { recordIdColumns, eventTimeColumn } = options
   const renames = options.renames ?? new Map<string, string>()
   if (recordIdColumns.length === 0) throw invalid('expected at least one record id column')
@@ -70,7 +61,7 @@ export function planFeatures(
     }
   }
 
-  const nameOf = (column: InputColumn): string => renames.get(column.name) ?? column.name
+  const nameOf = (column: SqlColumn): string => renames.get(column.name) ?? column.name
   checkNames(columns, nameOf, file)
   const features = columns.map((column): PlannedFeature => {
     const name = nameOf(column)
@@ -109,8 +100,8 @@ const isFeatureName = (name: string): boolean =>
 
 /** All wrong names at once, so that they can be put right at once. */
 function checkNames(
-  columns: readonly InputColumn[],
-  nameOf: (column: InputColumn) => string,
+  columns: readonly SqlColumn[],
+  nameOf: (column: SqlColumn) => string,
   file: string,
 ): void {
   const wrong = columns.filter((column) => !isFeatureName(nameOf(column)))
@@ -169,7 +160,7 @@ const TIMESTAMPS = /^TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?$/
 /** An enumeration is listed with its values, a column without any value has the type NULL. */
 const TEXTS = /^(VARCHAR|BOOLEAN|UUID|DATE|TIME|TIME_NS|TIME WITH TIME ZONE|INTERVAL|BIT|"NULL"|ENUM\(.*\))$/s
 
-function representationOf({ name, type }: InputColumn, file: string): Representation {
+function representationOf({ name, type }: SqlColumn, file: string): Representation {
   const column = sqlName(name)
   if (INTEGERS.test(type)) {
     const selectSql = cast(column, 'BIGINT')
@@ -194,7 +185,7 @@ function representationOf({ name, type }: InputColumn, file: string): Representa
   )
 }
 
-function eventTimeOf(column: InputColumn, file: string): Representation {
+function eventTimeOf(column: SqlColumn, file: string): Representation {
   const name = sqlName(column.name)
   const { type } = column
   if (type === 'DATE') return timestamp(cast(name, 'TIMESTAMP'), 'TIMESTAMP')

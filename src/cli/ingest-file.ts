@@ -142,7 +142,7 @@ export async function publish(store: Millrace, interruption: Interruption): Prom
 }
 
 /** Runs `work`, and draws how far it is: when `work` asks for it, now and then besides, and once more at the end. */
-async function withProgress<T>(
+export async function withProgress<T>(
   figures: () => ProgressUpdate,
   work: (draw: () => void) => Promise<T>,
 ): Promise<T> {

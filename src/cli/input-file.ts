@@ -5,7 +5,7 @@
  * Invariants: chunks come in file order; nothing that the format checks can find is left to be found by reading.
  */
 import { MillraceError } from '../core/errors.ts'
-import { type ColumnChunk, DuckDbColumnChunk } from './column-chunk.ts'
+import { type ColumnChunk, DuckDbColumnChunk } from '../query/column-chunk.ts'
 import {
   type DuckDb,
   type DuckDbOptions,
@@ -13,10 +13,10 @@ import {
   duckDbMessage,
   openDuckDb,
   queryRows,
-} from './duckdb.ts'
-import type { InputColumn } from './feature-types.ts'
+  type SqlColumn,
+} from '../query/duckdb.ts'
+import { sqlFile } from '../query/sql.ts'
 import { type FileFacts, type InputFormat, inspectFile } from './file-format.ts'
-import { sqlFile } from './sql.ts'
 import { describeTextFile } from './text-file.ts'
 
 export interface InputFileOptions {
@@ -33,7 +33,7 @@ export interface InputIdentity {
 }
 
 interface Contents {
-  readonly columns: readonly InputColumn[]
+  readonly columns: readonly SqlColumn[]
   readonly rowCount: number
   /** The file as an SQL table. */
   readonly relation: string
@@ -42,7 +42,7 @@ interface Contents {
 export class InputFile {
   readonly path: string
   readonly format: InputFormat
-  readonly columns: readonly InputColumn[]
+  readonly columns: readonly SqlColumn[]
   readonly rowCount: number
   readonly identity: InputIdentity
   /** The file as an SQL table, for queries on `duckDb`. */

@@ -10,11 +10,7 @@ import { withStore } from './with-store.ts'
 
 /** Opens the store, which replays its log, and leaves everything as it is. */
 export async function inspect(directory: string): Promise<number> {
-  if (readIdentity(nodeFileSystem, directory) === undefined) {
-    throw new MillraceError('INCOMPATIBLE_STORE', `${directory}: expected a Millrace store, found none`, {
-      place: { file: directory },
-    })
-  }
+  checkStoreExists(directory)
   return withStore(
     directory,
     {},
@@ -24,6 +20,14 @@ export async function inspect(directory: string): Promise<number> {
     },
     { isFlushing: false },
   )
+}
+
+/** Opening would make a new store; a command that only uses one refuses instead. */
+export function checkStoreExists(directory: string): void {
+  if (readIdentity(nodeFileSystem, directory) !== undefined) return
+  throw new MillraceError('INCOMPATIBLE_STORE', `${directory}: expected a Millrace store, found none`, {
+    place: { file: directory },
+  })
 }
 
 const text = (title: string): TableColumn => ({ title })

@@ -3,7 +3,7 @@
  * row with the latest event time, and of those with the same event time the last one in the file (R-113).
  */
 import type { AnyOutputValue, FeatureGroup } from '../index.ts'
-import { queryRows } from './duckdb.ts'
+import { queryRows } from '../query/duckdb.ts'
 import type { IngestPlan } from './feature-types.ts'
 import type { InputFile } from './input-file.ts'
 

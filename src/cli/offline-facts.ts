@@ -1,8 +1,8 @@
 /** What is in an offline store, found by a reader who knows only its directory: DuckDB and the Parquet files. */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { queryRows } from '../query/duckdb.ts'
+import { sqlFile, sqlName } from '../query/sql.ts'
 import { offlineRelation } from './checksum.ts'
-import { queryRows } from './duckdb.ts'
-import { sqlFile, sqlName } from './sql.ts'
 
 export interface OfflineFiles {
   readonly files: number

@@ -1,6 +1,7 @@
 /** The command line: its commands, options and exit codes. What the commands do is in files of their own. */
 import { Command, CommanderError, Option } from 'commander'
 import type { TargetStore } from '../core/definition.ts'
+import { packageJson } from '../core/package-json.ts'
 import type { MillraceOptions } from '../index.ts'
 import { backfill, EXIT_ROWS_REJECTED } from './backfill.ts'
 import { demo } from './demo.ts'
@@ -10,7 +11,7 @@ import { inspect } from './inspect.ts'
 import { Interrupted } from './interrupt.ts'
 import { parseBytes, parseCount, parseNames, parseRename } from './option-values.ts'
 import { notice } from './output.ts'
-import { packageJson } from './package-json.ts'
+import { type RebuildArguments, rebuildOnline } from './rebuild-online.ts'
 
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
@@ -120,6 +121,17 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
     .description('show the feature groups of a store, and what is in it')
     .argument('<directory>', 'data directory')
     .action(async (directory: string) => exitWith(await inspect(directory)))
+
+  program
+    .command('rebuild-online')
+    .description('write the latest record of every id in the offline files into the online store')
+    .argument('<directory>', 'data directory')
+    .argument('<feature-group>')
+    .option('--verify', 'compare both stores afterwards, record by record')
+    .option('--memory <bytes>', 'what finding the latest records may take (default: 512MiB)', parseBytes)
+    .action(async (directory: string, featureGroup: string, options: RebuildArguments) =>
+      exitWith(await rebuildOnline(directory, featureGroup, options)),
+    )
 }
 
 interface BackfillArguments {

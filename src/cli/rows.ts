@@ -2,9 +2,9 @@
  * Rows for `featureGroup.ingest`, made from the chunks of a file. All rows of a file have the same shape: every feature,
  * in the order of the plan, null where there is no value.
  */
-import type { ColumnChunk } from './column-chunk.ts'
+import type { ColumnChunk } from '../query/column-chunk.ts'
+import { type ColumnReader, type InputValue, READERS } from '../query/value-readers.ts'
 import type { IngestPlan } from './feature-types.ts'
-import { type ColumnReader, type InputValue, READERS } from './value-readers.ts'
 
 export type InputRow = Record<string, InputValue>
 

@@ -4,20 +4,19 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MillraceError } from '../core/errors.ts'
-import { describeRelation, queryRows } from './duckdb.ts'
-import type { InputColumn } from './feature-types.ts'
+import { describeRelation, queryRows, type SqlColumn } from '../query/duckdb.ts'
+import { sqlFile, sqlName, sqlText } from '../query/sql.ts'
 import type { InputFormat } from './file-format.ts'
-import { sqlFile, sqlName, sqlText } from './sql.ts'
 
 export interface TextFileContents {
-  readonly columns: readonly InputColumn[]
+  readonly columns: readonly SqlColumn[]
   readonly rowCount: number
   /** Reads the file with exactly these columns and types. */
   readonly relation: string
 }
 
 /** The file as an SQL table with the given columns. */
-type Reader = (columns: readonly InputColumn[]) => string
+type Reader = (columns: readonly SqlColumn[]) => string
 
 export async function describeTextFile(
   connection: DuckDBConnection,
@@ -40,7 +39,7 @@ async function describeCsv(
   connection: DuckDBConnection,
   path: string,
   isCompressed: boolean,
-): Promise<[InputColumn[], Reader]> {
+): Promise<[SqlColumn[], Reader]> {
   const compression = isCompressed ? 'gzip' : 'none'
   // Nothing is skipped or taken for a comment: every line after the header is a row.
   const fixed = `header = true, skip = 0, comment = '', compression = ${sqlText(compression)}, hive_partitioning = false`
@@ -109,7 +108,7 @@ async function describeJsonLines(
   connection: DuckDBConnection,
   path: string,
   isCompressed: boolean,
-): Promise<[InputColumn[], Reader]> {
+): Promise<[SqlColumn[], Reader]> {
   const compression = isCompressed ? 'gzip' : 'uncompressed'
   const options = `format = 'newline_delimited', records = true, compression = ${sqlText(compression)}, hive_partitioning = false`
   const columns = await describeRelation(
@@ -119,7 +118,7 @@ async function describeJsonLines(
   return [columns, (typed) => `read_json(${sqlFile(path)}, ${options}, ${columnsOption(typed)})`]
 }
 
-const columnsOption = (columns: readonly InputColumn[]): string =>
+const columnsOption = (columns: readonly SqlColumn[]): string =>
   `columns = {${columns.map(({ name, type }) => `${sqlText(name)}: ${sqlText(type)}`).join(', ')}}`
 
 /**
@@ -129,7 +128,7 @@ const columnsOption = (columns: readonly InputColumn[]): string =>
  */
 async function checkTypes(
   connection: DuckDBConnection,
-  columns: readonly InputColumn[],
+  columns: readonly SqlColumn[],
   reader: Reader,
 ): Promise<{ rowCount: number; rounded: ReadonlySet<string> }> {
   const checks = columns.flatMap(({ name, type }): { name: string; sql: string }[] => {

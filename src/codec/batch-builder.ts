@@ -155,7 +155,7 @@ export class BatchBuilder {
   setText(slot: number, text: string): number {
     this.#reserve(this.#tail + text.length * 3)
     const bytes = writeUtf8(this.#view.u8, this.#tail, text)
-    if (bytes >= 0) this.#placeString(slot, bytes)
+    if (bytes >= 0) this.placeTail(slot, bytes)
     return bytes
   }
 
@@ -167,7 +167,27 @@ export class BatchBuilder {
     const tail = this.#tail
     if (bytes <= 64) for (let i = 0; i < bytes; i++) u8[tail + i] = source[start + i]!
     else u8.set(source.subarray(start, end), tail)
-    this.#placeString(slot, bytes)
+    this.placeTail(slot, bytes)
+  }
+
+  /** Where the next string or collection of the current row goes, in the buffer that `reserveTail` gives. */
+  get tail(): number {
+    return this.#tail
+  }
+
+  /** Room for `bytes` at `tail`, of any alignment. @returns the buffer to write them to; valid until the next call */
+  reserveTail(bytes: number): Buffer {
+    this.#reserve(this.#tail + bytes)
+    return this.#view.u8
+  }
+
+  /** Makes the `bytes` that were written at `tail` the value of a slot. */
+  placeTail(slot: number, bytes: number): void {
+    this.#markValid(slot)
+    const word = (this.#slots + slot * 8) >>> 2
+    this.#view.u32[word] = this.#tail - this.#value
+    this.#view.u32[word + 1] = bytes
+    this.#tail += bytes
   }
 
   /** Keeps the text of a number whose text is not the shortest one. @param text - ASCII */
@@ -267,14 +287,6 @@ export class BatchBuilder {
     const at = this.#value + VALUE_VALIDITY + (slot >>> 3)
     const { u8 } = this.#view
     u8[at] = u8[at]! | (1 << (slot & 7))
-  }
-
-  #placeString(slot: number, bytes: number): void {
-    this.#markValid(slot)
-    const word = (this.#slots + slot * 8) >>> 2
-    this.#view.u32[word] = this.#tail - this.#value
-    this.#view.u32[word + 1] = bytes
-    this.#tail += bytes
   }
 
   #reserve(end: number): void {

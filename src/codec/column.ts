@@ -1,6 +1,6 @@
 /** What every column of an offline file has in common, and the data that several kinds of columns share. */
 import { type Data, type DataType, type Field, makeData, Utf8 } from 'apache-arrow'
-import type { RowView } from './row.ts'
+import { isSlotValid, type RowView, slotCountOf, slotsOffset } from './row.ts'
 import type { ScratchLease } from './scratch-memory.ts'
 
 /** Some rows to append: `views[i]` holds a row at byte offset `rows[i]`, for i below `count`. */
@@ -17,6 +17,12 @@ export interface Column {
   finish(): Data<DataType>
   readonly isRepetitive: boolean
 }
+
+export const hasSlot = (view: RowView, value: number, slot: number): boolean =>
+  slot < slotCountOf(view, value) && isSlotValid(view.u8, value, slot)
+
+export const slotAt = (view: RowView, value: number, slot: number): number =>
+  value + slotsOffset(slotCountOf(view, value)) + slot * 8
 
 /** Validity of a nullable column. */
 export class Validity {
@@ -39,16 +45,25 @@ export class Validity {
 
 /** UTF-8 text that grows as it is filled. */
 export class TextData {
-  readonly offsets: Int32Array
+  #offsets: Int32Array
   readonly #memory: ScratchLease
   #bytes: Buffer
   #end = 0
 
   constructor(rowCount: number, memory: ScratchLease) {
     this.#memory = memory
-    this.offsets = new Int32Array(memory.take((rowCount + 1) * 4), 0, rowCount + 1)
-    this.offsets[0] = 0
+    this.#offsets = new Int32Array(memory.take((rowCount + 1) * 4), 0, rowCount + 1)
+    this.#offsets[0] = 0
     this.#bytes = Buffer.from(memory.take(Math.max(64, rowCount * 16)))
+  }
+
+  /** Room for that many values in all, where more come than were announced. */
+  reserveValues(count: number): void {
+    if (count < this.#offsets.length) return
+    const length = Math.max(this.#offsets.length * 2, count + 1)
+    const grown = new Int32Array(this.#memory.take(length * 4), 0, length)
+    grown.set(this.#offsets)
+    this.#offsets = grown
   }
 
   /** Room for one more value. @returns the buffer to write it to, at `end` */
@@ -68,7 +83,7 @@ export class TextData {
   /** Ends value i, whose bytes reach to `end`. */
   close(i: number, end: number): void {
     this.#end = end
-    this.offsets[i + 1] = end
+    this.#offsets[i + 1] = end
   }
 
   copy(i: number, source: Buffer, start: number, bytes: number): void {
@@ -80,12 +95,13 @@ export class TextData {
   }
 
   valueAt(i: number): string {
-    return this.#bytes.toString('latin1', this.offsets[i]!, this.offsets[i + 1]!)
+    return this.#bytes.toString('latin1', this.#offsets[i]!, this.#offsets[i + 1]!)
   }
 
   data(rowCount: number, validity: { nullCount: number; nullBitmap?: Uint8Array }): Data<DataType> {
     const data = this.#bytes.subarray(0, this.#end)
-    return makeData({ type: new Utf8(), length: rowCount, valueOffsets: this.offsets, data, ...validity })
+    const valueOffsets = this.#offsets.subarray(0, rowCount + 1)
+    return makeData({ type: new Utf8(), length: rowCount, valueOffsets, data, ...validity })
   }
 }
 

@@ -1,19 +1,10 @@
-/** The columns of features: numbers copied as words, strings as bytes, event-time text made from its instant. */
+/** The columns of scalar features: numbers copied as words, strings as bytes, event-time text made from its instant. */
 import { type Data, type DataType, Field, Float64, Int64, makeData, Utf8 } from 'apache-arrow'
 import { EVENT_TIME_TEXT_BYTES_MAX, writeEventTime } from '../core/event-time.ts'
 import { type FeatureSchema, KIND_INTEGRAL, KIND_STRING, type RecordSchema } from '../core/model.ts'
-import { type Column, isRepetitive, type RowSlice, TextData, Validity } from './column.ts'
-import {
-  isSlotValid,
-  ROW_ID,
-  type RowView,
-  rowIdBytes,
-  slotCountOf,
-  slotsOffset,
-  VALUE_DIGITS,
-  VALUE_NANOS,
-  VALUE_SECONDS,
-} from './row.ts'
+import { type Column, hasSlot, isRepetitive, type RowSlice, slotAt, TextData, Validity } from './column.ts'
+import { ListColumn } from './list-column.ts'
+import { ROW_ID, rowIdBytes, VALUE_DIGITS, VALUE_NANOS, VALUE_SECONDS } from './row.ts'
 import type { ScratchLease } from './scratch-memory.ts'
 
 export function featureColumn(
@@ -22,6 +13,7 @@ export function featureColumn(
   rowCount: number,
   memory: ScratchLease,
 ): Column {
+  if (feature.collection !== undefined) return new ListColumn(feature, rowCount, memory)
   if (feature.kind === KIND_STRING) {
     if (feature.slot >= 0) return new TextColumn(feature, rowCount, memory)
     return feature === schema.identifier
@@ -32,12 +24,6 @@ export function featureColumn(
     ? new WordColumn(feature, rowCount, memory, new Int64())
     : new WordColumn(feature, rowCount, memory, new Float64())
 }
-
-const hasSlot = (view: RowView, value: number, slot: number): boolean =>
-  slot < slotCountOf(view, value) && isSlotValid(view.u8, value, slot)
-
-const slotAt = (view: RowView, value: number, slot: number): number =>
-  value + slotsOffset(slotCountOf(view, value)) + slot * 8
 
 /** 64-bit values, integers and doubles alike: copied as two words, never read as numbers. */
 class WordColumn implements Column {

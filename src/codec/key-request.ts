@@ -26,6 +26,13 @@ export class KeyRequestBuilder {
     this.count++
   }
 
+  /** Forgets the ids added so far. */
+  clear(): void {
+    this.count = 0
+    this.#end = 0
+  }
+
+  /** @returns a copy of the request, which can be moved to another thread */
   finish(): ArrayBuffer {
     const start = this.#bytes.byteOffset
     return (this.#bytes.buffer as ArrayBuffer).slice(start, start + this.#end)

@@ -3,8 +3,10 @@
 import type { AnyOutputValue } from '../core/definition.ts'
 import { eventTimeText } from '../core/event-time.ts'
 import { KIND_FRACTIONAL, KIND_INTEGRAL, type RecordSchema } from '../core/model.ts'
+import { readCollection } from './collection.ts'
 import {
   FLAG_TOMBSTONE,
+  readInteger,
   slotsOffset,
   VALUE_DIGITS,
   VALUE_FLAGS,
@@ -39,7 +41,9 @@ export function decodeRecord(
     if (slot >= slotCount) continue
     if ((source[value + VALUE_VALIDITY + (slot >>> 3)]! & (1 << (slot & 7))) === 0) continue
     const at = slots + slot * 8
-    if (feature.kind === KIND_FRACTIONAL) record[feature.name] = source.readDoubleLE(at)
+    if (feature.collection !== undefined) {
+      record[feature.name] = readCollection(feature.kind, source, value + source.readUInt32LE(at))
+    } else if (feature.kind === KIND_FRACTIONAL) record[feature.name] = source.readDoubleLE(at)
     else if (feature.kind === KIND_INTEGRAL) record[feature.name] = readInteger(source, at)
     else {
       const start = value + source.readUInt32LE(at)
@@ -55,10 +59,4 @@ function eventTimeOf(source: Buffer, value: number): string {
     source.readUInt32LE(value + VALUE_NANOS),
     source[value + VALUE_DIGITS]!,
   )
-}
-
-/** A number where it is exact, else a bigint. */
-function readInteger(source: Buffer, at: number): number | bigint {
-  const number = source.readInt32LE(at + 4) * 0x1_0000_0000 + source.readUInt32LE(at)
-  return Number.isSafeInteger(number) ? number : source.readBigInt64LE(at)
 }

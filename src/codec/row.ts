@@ -12,7 +12,8 @@
  *   V+8  f64  event time, whole seconds       V+16  u32  nanoseconds
  *   V+20 u8   fraction digits of its text     V+21  u8   flags     V+22  u16  slotCount
  *   V+24      validity bitmap, 1 = has a value, LSB first, padded to 8
- *             slots, 8 bytes each: f64 | i64 | u32 offset from V and u32 byte length of a string
+ *             slots, 8 bytes each: f64 | i64 | u32 offset from V and u32 byte length of a string or
+ *             of a collection
  *             string bytes and collections (see collection.ts), zero padded to 8
  *             if FLAG_TEXTS: numbers whose text is not the shortest one, exactly as they were sent (R-090):
  *               their texts, zero padded to 8; per text u32 slot, u32 offset from V, u32 byte length, u32 zero;
@@ -113,3 +114,9 @@ export const rowIdBytes = (view: RowView, row: number): number =>
 
 export const isSlotValid = (u8: Uint8Array, value: number, slot: number): boolean =>
   (u8[value + VALUE_VALIDITY + (slot >>> 3)]! & (1 << (slot & 7))) !== 0
+
+/** A 64-bit integer at any alignment: a number where it is exact, else a bigint. */
+export function readInteger(source: Buffer, at: number): number | bigint {
+  const number = source.readInt32LE(at + 4) * 0x1_0000_0000 + source.readUInt32LE(at)
+  return Number.isSafeInteger(number) ? number : source.readBigInt64LE(at)
+}

@@ -33,6 +33,23 @@ export interface OnlineStoreOptions {
   readonly ttl?: TimeToLive
 }
 
+export interface OfflineStoreOptions {
+  /**
+   * `s3://bucket/prefix`: the files go below `DIR/offline/bucket/prefix/` (R-460). Default: the store's
+   * `location.bucket` and `location.prefix`.
+   */
+  readonly s3Uri?: string
+}
+
+/** Kept and told again (R-515, R-516); nothing here is slowed down to it. */
+export interface Throughput {
+  readonly mode: 'OnDemand' | 'Provisioned'
+  /** Only with, and then required by, `Provisioned`; not without an online store. */
+  readonly readUnits?: number
+  /** Only with, and then required by, `Provisioned`. */
+  readonly writeUnits?: number
+}
+
 export interface FeatureGroupDefinition {
   /** 1 to 64 letters, digits, `-` and `_`, alphanumeric at both ends (R-041). Unique ignoring case. */
   readonly name: string
@@ -44,10 +61,14 @@ export interface FeatureGroupDefinition {
   readonly features: Readonly<Record<string, FeatureDeclaration>>
   /** Keep the latest record per id for reading. Default true. */
   readonly online?: boolean | OnlineStoreOptions
-  /** Keep every write as hourly Parquet. Default true. */
-  readonly offline?: boolean
+  /** Keep every write as hourly Parquet. Default true. The tier `InMemory` has it only with the `extensions` switch. */
+  readonly offline?: boolean | OfflineStoreOptions
   /** At most 128 characters. */
   readonly description?: string
+  /** At most 50; keys of 1 to 128 characters, values of at most 256. */
+  readonly tags?: Readonly<Record<string, string>>
+  /** Default on demand. */
+  readonly throughput?: Throughput
 }
 
 interface ValueTypes {

@@ -32,6 +32,7 @@ export const ERROR_KINDS = {
   /** A hard delete that is not later than the stored record. */
   EVENT_TIME_NOT_LATER: 'invalid',
   FEATURE_GROUP_NOT_FOUND: 'missing',
+  FEATURE_NOT_FOUND: 'missing',
   /** An update of a record that is absent, deleted or expired. */
   RECORD_NOT_FOUND: 'missing',
   /** An update with an event time older than the record's: read the record again. */

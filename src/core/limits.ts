@@ -9,14 +9,25 @@ export const limits = {
   recordIdBytesMax: 2048,
   /** R-091, R-096: UTF-8 bytes of the names and values of one record; of one value alike. */
   recordBytesMax: 358_400,
+  /** Elements of one collection, and of all collections of one record: only empty strings could be more (R-096). */
+  collectionElementsMax: 358_400,
   /** Section (e) of the specification. */
   featuresMax: 2500,
   nameLengthMax: 64,
+  /** Added by one update (R-531). */
+  featureAdditionsMax: 100,
+  vectorDimensionMax: 8192,
+  tagsMax: 50,
+  /** Per feature, R-560. */
+  featureParametersMax: 25,
+  /** Characters. */
+  descriptionLengthMax: 128,
+  featureDescriptionLengthMax: 255,
 
   /** A batch being packed is sent to its shard when it reaches this size. */
   batchBytes: 256 * KIB,
-  /** A batch may pass `batchBytes` by one record. */
-  batchBytesMax: 2 * MIB,
+  /** A batch may pass `batchBytes` by one record, of which every byte of text may be a number of eight bytes. */
+  batchBytesMax: 4 * MIB,
   /** Smaller batches are copied together in the shard, so that a million single puts are not a million buffers. */
   batchAdoptBytesMin: 32 * KIB,
 
@@ -61,7 +72,7 @@ export const limits = {
 } as const
 
 assert(
-  limits.batchBytes + limits.recordBytesMax * 3 <= limits.batchBytesMax,
+  limits.batchBytes + limits.recordBytesMax * 9 <= limits.batchBytesMax,
   'one record fits behind a full batch',
 )
 assert(

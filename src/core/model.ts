@@ -2,7 +2,14 @@
  * A feature group as the engine knows it: plain data that is kept in the catalog and sent to threads, and the
  * schema compiled from it, which says where each feature lies in a packed record.
  */
-import type { CollectionType, FeatureDeclaration, FeatureType, OnlineTier, TimeToLive } from './definition.ts'
+import type {
+  CollectionType,
+  FeatureDeclaration,
+  FeatureType,
+  OnlineTier,
+  Throughput,
+  TimeToLive,
+} from './definition.ts'
 import { assert } from './errors.ts'
 
 export interface FeatureModel {
@@ -12,17 +19,21 @@ export interface FeatureModel {
   readonly collection?: CollectionType
   /** Of a Vector. */
   readonly dimension?: number
+  /** Of one that an update added (R-531). */
+  readonly addedAtMs?: number
 }
 
 /** What is kept for the control plane and told again, and has no effect on records. */
 export interface GroupSettings {
+  /** Keys are unique; in the order they were added. */
   readonly tags: readonly Pair[]
-  /** By feature name; only of features that have any. */
-  readonly features: Readonly<Record<string, FeatureSettings>>
+  /** Only of features that have any. */
+  readonly features: readonly FeatureSettings[]
   readonly roleArn?: string
   readonly onlineKmsKeyId?: string
+  /** Of a group that has an offline store. */
   readonly offlineStore?: OfflineStoreSettings
-  readonly throughput: ThroughputSettings
+  readonly throughput: Throughput
 }
 
 export interface Pair {
@@ -31,6 +42,7 @@ export interface Pair {
 }
 
 export interface FeatureSettings {
+  readonly feature: string
   readonly description?: string
   readonly parameters: readonly Pair[]
   readonly updatedAtMs: number
@@ -38,20 +50,23 @@ export interface FeatureSettings {
 
 /** The offline store as its creator described it (R-511..R-514). */
 export interface OfflineStoreSettings {
-  /** As given; `s3://bucket/prefix`. */
+  /** As given, or that of the store: `s3://bucket/prefix`. */
   readonly s3Uri: string
+  /** Up to and including `data` (R-511). */
+  readonly resolvedS3Uri: string
   readonly kmsKeyId?: string
   readonly isGlueTableCreationDisabled: boolean
-  readonly dataCatalog?: { readonly tableName: string; readonly catalog: string; readonly database: string }
+  readonly dataCatalog?: DataCatalog
+  readonly tableFormat?: 'Default' | 'Glue'
 }
 
-export interface ThroughputSettings {
-  readonly mode: 'OnDemand' | 'Provisioned'
-  readonly readUnits?: number
-  readonly writeUnits?: number
+export interface DataCatalog {
+  readonly tableName: string
+  readonly catalog: string
+  readonly database: string
 }
 
-export const NO_SETTINGS: GroupSettings = { tags: [], features: {}, throughput: { mode: 'OnDemand' } }
+export const NO_SETTINGS: GroupSettings = { tags: [], features: [], throughput: { mode: 'OnDemand' } }
 
 export interface FeatureGroupModel {
   /** Never reused; leads the keys of the online store, so a re-created group shares nothing with the old one (R-543). */

@@ -5,19 +5,17 @@
 import { type Data, DataType, type RecordBatch, type Table } from 'apache-arrow'
 import type { BatchBuilder } from '../codec/batch-builder.ts'
 import { invalid, type MillraceError } from '../core/errors.ts'
+import { EVENT_TIME_TEXT_BYTES_MAX, eventTimeTextBytes } from '../core/event-time.ts'
 import { limits } from '../core/limits.ts'
-import {
-  type FeatureSchema,
-  KIND_FRACTIONAL,
-  KIND_INTEGRAL,
-  KIND_STRING,
-  type RecordSchema,
-} from '../core/model.ts'
+import { type FeatureSchema, KIND_INTEGRAL, KIND_STRING, type RecordSchema } from '../core/model.ts'
+import { nullTest, type SlotWriter, slotWriter } from './arrow-columns.ts'
 import { type EventTimeReader, eventTimeReader } from './arrow-event-time.ts'
 import { textRanges, wrongType } from './arrow-text.ts'
+import { CollectionPacker } from './collection-packer.ts'
 import { ID_EMPTY, ID_OK, IdScratch } from './id-scratch.ts'
 import type { Ingestion } from './ingest.ts'
 import type { Operation } from './record-packer.ts'
+import { tooLarge } from './value-checks.ts'
 
 export type ArrowInput = Table | RecordBatch
 
@@ -50,13 +48,10 @@ export async function feedArrow(
   }
 }
 
-/** Writes the value of one row into its slot. @returns the size of the value as text, or a bound above it */
-type SlotWriter = (batch: BatchBuilder, row: number) => number
-
 interface ColumnWriter {
   readonly feature: FeatureSchema
   readonly isNull: ((row: number) => boolean) | undefined
-  readonly write: SlotWriter
+  readonly slot: SlotWriter
 }
 
 class ArrowRowReader {
@@ -65,12 +60,18 @@ class ArrowRowReader {
   readonly #id: IdScratch
   readonly #idText: (row: number) => number
   readonly #eventTime: EventTimeReader
+  readonly #collections: CollectionPacker
   readonly #columns: ColumnWriter[] = []
+  /** Of identifier and event time where they have no slot. */
+  readonly #keyNameBytes: number
   readonly #head
 
   constructor(batch: RecordBatch, schema: RecordSchema, shardCount: number) {
     this.#schema = schema
+    this.#collections = new CollectionPacker(schema)
     this.#id = new IdScratch(shardCount)
+    const keys = new Set([schema.identifier, schema.eventTime].filter(({ slot }) => slot < 0))
+    this.#keyNameBytes = [...keys].reduce((bytes, { nameBytes }) => bytes + nameBytes, 0)
     this.#head = {
       operation: 0,
       targets: 0,
@@ -94,7 +95,11 @@ class ArrowRowReader {
       const data = batch.data.children[i]!
       columns.set(field.name, data)
       if (feature.slot >= 0) {
-        this.#columns.push({ feature, isNull: nullTest(data), write: slotWriter(schema, feature, data) })
+        this.#columns.push({
+          feature,
+          isNull: nullTest(data),
+          slot: slotWriter(schema, feature, data, this.#collections),
+        })
       }
     })
     this.#idText = idReader(schema, columnOf(schema, columns, schema.identifier), this.#id)
@@ -122,11 +127,16 @@ class ArrowRowReader {
     const id = this.#id
     batch.beginRow(head, id.source, id.bytes, id.high, id.low, instant.seconds, instant.nanos, instant.digits)
     try {
-      let bytes = id.bytes
-      for (const column of this.#columns) {
-        if (column.isNull?.(row)) continue
-        bytes += column.feature.nameBytes + column.write(batch, row)
-        if (bytes > limits.recordBytesMax) throw this.#tooLarge(bytes)
+      let bytes = id.bytes + this.#keyNameBytes + EVENT_TIME_TEXT_BYTES_MAX
+      let isChecked = false
+      this.#collections.elements = 0
+      for (const { feature, isNull, slot } of this.#columns) {
+        if (isNull?.(row)) continue
+        bytes += feature.nameBytes + slot.write(batch, row)
+        if (bytes > limits.recordBytesMax && !isChecked) {
+          this.#checkExactSize(row, instant.digits)
+          isChecked = true
+        }
       }
     } catch (thrown) {
       batch.cancelRow()
@@ -144,11 +154,16 @@ class ArrowRowReader {
     )
   }
 
-  #tooLarge(bytes: number): MillraceError {
-    return invalid(
-      `feature group "${this.#schema.group.name}": a record has at most ${limits.recordBytesMax} bytes of names and values, found ${bytes}`,
-      { featureGroup: this.#schema.group.name },
-    )
+  /** R-096: names and values in UTF-8, numbers as their text. */
+  #checkExactSize(row: number, eventTimeDigits: number): void {
+    let bytes = this.#keyNameBytes
+    const { identifier, eventTime } = this.#schema
+    if (identifier.slot < 0) bytes += this.#id.bytes
+    if (eventTime.slot < 0 && eventTime !== identifier) bytes += eventTimeTextBytes(eventTimeDigits)
+    for (const { feature, isNull, slot } of this.#columns) {
+      if (!isNull?.(row)) bytes += feature.nameBytes + slot.textBytes(row)
+    }
+    if (bytes > limits.recordBytesMax) throw tooLarge(this.#schema, bytes)
   }
 }
 
@@ -163,62 +178,6 @@ function columnOf(schema: RecordSchema, columns: ReadonlyMap<string, Data>, feat
     },
   )
 }
-
-const nullTest = (data: Data): ((row: number) => boolean) | undefined =>
-  data.nullCount === 0 ? undefined : (row) => !data.getValid(row)
-
-const NUMBER_TEXT_BYTES_MAX = 26
-
-function slotWriter(schema: RecordSchema, feature: FeatureSchema, data: Data): SlotWriter {
-  const { slot } = feature
-  if (feature.kind === KIND_STRING) {
-    const text = textRanges(schema, feature, data)
-    const { bytes } = text
-    return (batch, row) => {
-      const start = text.startOf(row)
-      const end = text.endOf(row)
-      // What is too large must not grow the batch past its bound; the row is refused for its size.
-      if (end - start <= limits.recordBytesMax) batch.setUtf8(slot, bytes, start, end)
-      return end - start
-    }
-  }
-  if (feature.kind === KIND_FRACTIONAL) {
-    if (!DataType.isFloat(data.type) || data.type.precision === 0)
-      throw wrongType(schema, feature, data, 'Float32 or Float64')
-    const values = data.values as Float64Array
-    return (batch, row) => {
-      const value = values[row]!
-      if (!Number.isFinite(value)) throw notFinite(schema, feature, value)
-      batch.setFractional(slot, value)
-      return NUMBER_TEXT_BYTES_MAX
-    }
-  }
-  if (!DataType.isInt(data.type) || (data.type.bitWidth === 64 && !data.type.isSigned)) {
-    throw wrongType(schema, feature, data, 'signed integers, or unsigned ones of at most 32 bits')
-  }
-  if (data.type.bitWidth === 64) {
-    const values = data.values as BigInt64Array
-    const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
-    return (batch, row) => {
-      batch.setIntegerWords(slot, words[row * 2]!, words[row * 2 + 1]!)
-      return NUMBER_TEXT_BYTES_MAX
-    }
-  }
-  const values = data.values as Int32Array
-  return (batch, row) => {
-    batch.setInteger(slot, values[row]!)
-    return NUMBER_TEXT_BYTES_MAX
-  }
-}
-
-const notFinite = (schema: RecordSchema, feature: FeatureSchema, value: number): MillraceError =>
-  invalid(
-    `feature group "${schema.group.name}", feature "${feature.name}": expected a finite number, found ${value}`,
-    {
-      featureGroup: schema.group.name,
-      feature: feature.name,
-    },
-  )
 
 function idReader(schema: RecordSchema, data: Data, id: IdScratch): (row: number) => number {
   const feature = schema.identifier

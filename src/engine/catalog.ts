@@ -9,8 +9,11 @@ import { replaceFileAtomically } from '../io/atomic-file.ts'
 import type { FileSystem } from '../io/file-system.ts'
 import { catalogFile } from '../io/paths.ts'
 
+/** 2: collections, tiers, times to live and settings. */
+const VERSION = 2
+
 interface CatalogFile {
-  readonly version: 1
+  readonly version: typeof VERSION
   readonly nextNumber: number
   readonly groups: readonly FeatureGroupModel[]
 }
@@ -27,7 +30,9 @@ export class Catalog {
     if (!fileSystem.exists(this.#path)) return
     try {
       const file = JSON.parse(Buffer.from(fileSystem.readFile(this.#path)).toString()) as CatalogFile
-      if (file.version !== 1 || !Array.isArray(file.groups)) throw new Error('it has an unknown layout')
+      if (file.version !== VERSION || !Array.isArray(file.groups) || !Number.isSafeInteger(file.nextNumber)) {
+        throw new Error(`expected layout ${VERSION}, found ${file.version}`)
+      }
       this.#groups = file.groups
       this.#nextNumber = file.nextNumber
     } catch (cause) {
@@ -70,7 +75,7 @@ export class Catalog {
   }
 
   #save(groups: readonly FeatureGroupModel[], nextNumber: number): void {
-    const file: CatalogFile = { version: 1, nextNumber, groups }
+    const file: CatalogFile = { version: VERSION, nextNumber, groups }
     replaceFileAtomically(
       this.#fileSystem,
       this.#path,

@@ -22,9 +22,11 @@ import { durationSeconds } from '../core/duration.ts'
 import { invalid, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { KIND_INTEGRAL, KIND_STRING, type RecordSchema } from '../core/model.ts'
+import type { OfflineSource } from '../query/offline-source.ts'
 import type { GroupSession } from './group-session.ts'
 import { Ingestion, type IngestOptions, type IngestReport, sourceHash, sourcePositions } from './ingest.ts'
 import { feedRows, type RowInput } from './ingest-input.ts'
+import { OfflineReading } from './offline-reading.ts'
 import { type Operation, RecordPacker } from './record-packer.ts'
 import { allowsUpdates } from './tier-rules.ts'
 
@@ -60,13 +62,16 @@ export interface RecordPage {
   readonly nextToken: string | undefined
 }
 
-export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinition> {
+export class FeatureGroup<
+  D extends FeatureGroupDefinition = FeatureGroupDefinition,
+> extends OfflineReading<D> {
   readonly #session: GroupSession
   #packer: RecordPacker | undefined
   #packerSchema: RecordSchema | undefined
 
   /** Made by the store. */
   constructor(session: GroupSession) {
+    super()
     this.#session = session
   }
 
@@ -214,6 +219,10 @@ export class FeatureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinit
    */
   async watermark(): Promise<Date> {
     return new Date(Math.floor((await this.#session.watermarkUs()) / 1000))
+  }
+
+  protected override offlineSource(): OfflineSource {
+    return this.#session.offlineSource()
   }
 
   /** The group may have been updated since the last record was packed. */

@@ -168,6 +168,11 @@ export class FilePublisher {
     }
   }
 
+  /** The absolute path of a published file. */
+  pathOf(entry: ManifestEntry): string {
+    return join(this.#parts.directory, entry.path)
+  }
+
   #hourDirectory(group: FeatureGroupModel, eventHour: number): string {
     return hourDirectory(join(this.#parts.directory, group.offlineDirectory), eventHour)
   }

@@ -12,6 +12,7 @@ import type { Version } from '../codec/version.ts'
 import { invalid, MillraceError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { compileSchema, type FeatureGroupModel, type RecordSchema } from '../core/model.ts'
+import type { OfflineSource } from '../query/offline-source.ts'
 import { ID_OK, IdScratch } from './id-scratch.ts'
 import type { Ingestion } from './ingest.ts'
 import { decodeToken, encodeToken } from './list-token.ts'
@@ -37,6 +38,9 @@ export class GroupSession {
   readonly #isDeleted: () => boolean
   #model: FeatureGroupModel
   #schema: RecordSchema
+  /** Used again by every read, which fills and copies them before it first waits. */
+  readonly #requests: readonly KeyRequestBuilder[]
+  readonly #scratch: IdScratch
   /** Those under way. */
   readonly #ingestions = new Set<Ingestion>()
   readonly #conditionals = new Set<Promise<void>>()
@@ -48,6 +52,8 @@ export class GroupSession {
     this.#publisher = publisher
     this.#isDeleted = isDeleted
     this.puts = new PutBuffer(core, model.number)
+    this.#requests = core.shards.map(() => new KeyRequestBuilder())
+    this.#scratch = new IdScratch(core.shards.length)
   }
 
   get name(): string {
@@ -136,9 +142,10 @@ export class GroupSession {
     this.checkOpen()
     this.#checkOnline()
     const { shards } = this.core
-    const requests = shards.map(() => new KeyRequestBuilder())
+    const requests = this.#requests
+    for (const request of requests) request.clear()
     const positions: number[][] = shards.map(() => [])
-    const scratch = new IdScratch(shards.length)
+    const scratch = this.#scratch
     for (let i = 0; i < ids.length; i++) {
       const text = ids[i]!
       if (scratch.setText(text) !== ID_OK) throw this.#badId(text, i)
@@ -202,6 +209,18 @@ export class GroupSession {
     this.checkOpen()
     await this.puts.drain()
     await this.#publisher.flush(this.number)
+  }
+
+  /** @throws INVALID_ARGUMENT without an offline store */
+  offlineSource(): OfflineSource {
+    this.checkOpen()
+    const group = this.#model
+    if (group.offline) {
+      return { group, files: () => this.#publisher.filesOf(group.number), flush: () => this.flush() }
+    }
+    throw invalid(`feature group "${this.name}" has no offline store to read from`, {
+      featureGroup: this.name,
+    })
   }
 
   /**

@@ -3,7 +3,8 @@ import { invalid } from '../core/errors.ts'
 import type { RecordSchema } from '../core/model.ts'
 import { type ArrowInput, feedArrow, isArrowBatch, isArrowTable } from './arrow-input.ts'
 import type { Ingestion, PackRow } from './ingest.ts'
-import { describe, type RecordPacker } from './record-packer.ts'
+import type { RecordPacker } from './record-packer.ts'
+import { describe } from './value-checks.ts'
 
 /** Rows one by one or in arrays; arrays are faster, above all from an async iterable. */
 export type RowInput<R> =

@@ -1,30 +1,36 @@
 /**
  * A store, open in this process: the library's front door.
- * Owns: the directory lock, the catalog, the manifest, the shard and encoder threads, and their life from `open`
- * to `close`. Does not own: the way of a record (feature-group, put-buffer, ingest, publisher).
+ * Owns: the directory lock, the manifest, the shard and encoder threads, and their life from `open` to `close`.
+ * Does not own: feature groups (group-registry), the way of a record (feature-group, put-buffer, ingest, publisher).
  * Invariant: at most one open store per data directory, in this process and in any other (I19).
  */
 import { resolve } from 'node:path'
 import type { CheckedDefinition, FeatureGroupDefinition } from '../core/definition.ts'
-import { invalid, MillraceError, quote } from '../core/errors.ts'
 import type { FeatureGroupModel } from '../core/model.ts'
-import { checkDefinition } from './definition-rules.ts'
 import { FeatureGroup } from './feature-group.ts'
-import { describeGroup, differenceOf, type FeatureGroupDescription, modelOf } from './group-model.ts'
-import { GroupSession } from './group-session.ts'
+import { describeGroup, type FeatureGroupDescription } from './group-model.ts'
+import { planOf } from './group-plan.ts'
+import { GroupRegistry } from './group-registry.ts'
+import type { GroupSession } from './group-session.ts'
+import { changeOf, type FeatureGroupUpdate } from './group-update.ts'
 import { openStore, type RecoverySummary, type StoreParts } from './open-store.ts'
-import { type MillraceOptions, resolveOptions } from './options.ts'
+import { type MillraceOptions, resolveOptions, type StoreLocation } from './options.ts'
 import type { ShardClient } from './shard-client.ts'
 import { type StoreStatistics, summarise } from './statistics.ts'
 
 export class Millrace {
+  /**
+   * Feature groups below their typed face, for other faces built on the engine.
+   * @internal
+   */
+  readonly groups: GroupRegistry
   readonly #parts: StoreParts
-  readonly #sessions = new Map<number, GroupSession>()
   readonly #handles = new WeakMap<GroupSession, FeatureGroup<FeatureGroupDefinition>>()
   #closing: Promise<void> | undefined
 
   private constructor(parts: StoreParts) {
     this.#parts = parts
+    this.groups = new GroupRegistry(parts)
   }
 
   /**
@@ -36,7 +42,7 @@ export class Millrace {
     const parts = await openStore(resolve(directory), resolveOptions(options))
     const store = new Millrace(parts)
     parts.publisher.start()
-    await store.#finishDeletions()
+    await store.groups.finishDeletions()
     return store
   }
 
@@ -53,6 +59,11 @@ export class Millrace {
     return this.#parts.recovery
   }
 
+  /** What ARNs and offline paths say. */
+  get location(): StoreLocation {
+    return this.#parts.options.location
+  }
+
   /**
    * Makes a feature group. Durable when it resolves.
    * @throws INVALID_ARGUMENT saying what is wrong with the definition; FEATURE_GROUP_EXISTS
@@ -61,42 +72,19 @@ export class Millrace {
     definition: CheckedDefinition<D>,
   ): Promise<FeatureGroup<D>> {
     this.#parts.core.checkOpen()
-    checkDefinition(definition)
-    const { catalog } = this.#parts
-    const existing = catalog.find(definition.name)
-    if (existing !== undefined) {
-      const state = existing.status === 'deleting' ? ' and is being deleted' : ''
-      throw new MillraceError(
-        'FEATURE_GROUP_EXISTS',
-        `a feature group named "${existing.name}" exists already${state}`,
-        {
-          place: { featureGroup: existing.name },
-        },
-      )
-    }
-    const model = catalog.add((number) => modelOf(this.#parts, number, definition))
-    await this.#askAll((shard) => shard.request({ type: 'addGroup', group: model }))
-    return this.#handleOf(model) as unknown as FeatureGroup<D>
+    return this.#handleOf(await this.groups.create(planOf(definition))) as unknown as FeatureGroup<D>
   }
 
   /**
-   * The feature group of a definition, made if it does not exist yet.
+   * The feature group of a definition, made if it does not exist yet. What the definition leaves to the defaults is
+   * taken as it is.
    * @throws INVALID_ARGUMENT if it exists with another definition
    */
   async ensureFeatureGroup<const D extends FeatureGroupDefinition>(
     definition: CheckedDefinition<D>,
   ): Promise<FeatureGroup<D>> {
     this.#parts.core.checkOpen()
-    checkDefinition(definition)
-    const existing = this.#parts.catalog.find(definition.name)
-    if (existing === undefined) return this.createFeatureGroup<D>(definition)
-    const difference = differenceOf(existing, modelOf(this.#parts, existing.number, definition))
-    if (difference !== undefined) {
-      throw invalid(`feature group "${existing.name}" exists with another definition: ${difference}`, {
-        featureGroup: existing.name,
-      })
-    }
-    return this.#handleOf(existing) as unknown as FeatureGroup<D>
+    return this.#handleOf(await this.groups.ensure(planOf(definition))) as unknown as FeatureGroup<D>
   }
 
   /**
@@ -104,8 +92,7 @@ export class Millrace {
    * @throws FEATURE_GROUP_NOT_FOUND
    */
   featureGroup<D extends FeatureGroupDefinition = FeatureGroupDefinition>(name: string): FeatureGroup<D> {
-    this.#parts.core.checkOpen()
-    return this.#handleOf(this.#find(name)) as unknown as FeatureGroup<D>
+    return this.#handleOf(this.groups.find(name)) as unknown as FeatureGroup<D>
   }
 
   /**
@@ -114,19 +101,27 @@ export class Millrace {
    * @throws FEATURE_GROUP_NOT_FOUND
    */
   session(name: string): GroupSession {
-    this.#parts.core.checkOpen()
-    return this.#sessionOf(this.#find(name))
+    return this.groups.sessionOf(this.groups.find(name))
   }
 
   /** @throws FEATURE_GROUP_NOT_FOUND */
   describe(name: string): FeatureGroupDescription {
-    return describeGroup(this.#parts.directory, this.#find(name))
+    return this.#describe(this.groups.find(name))
   }
 
   /** All feature groups, in the order they were made. */
   list(): FeatureGroupDescription[] {
-    this.#parts.core.checkOpen()
-    return this.#parts.catalog.all.map((group) => describeGroup(this.#parts.directory, group))
+    return this.groups.all.map((group) => this.#describe(group))
+  }
+
+  /**
+   * Changes a feature group that may hold data: adds features, sets or removes its ttl, changes its tier or throughput,
+   * one kind of change per call. Durable and in force when it resolves. Records and files from before stay as they are:
+   * they have no value of a feature that was added later (R-533), and they keep their expiry (R-393).
+   * @throws INVALID_ARGUMENT, also while another update of the group is in progress; FEATURE_GROUP_NOT_FOUND
+   */
+  async updateFeatureGroup(name: string, update: FeatureGroupUpdate): Promise<FeatureGroupDescription> {
+    return this.#describe(await this.groups.update(name, changeOf(name, update)))
   }
 
   /**
@@ -134,13 +129,8 @@ export class Millrace {
    * offline files stay (R-541, R-544). Resolves when the online data is removed.
    * @throws FEATURE_GROUP_NOT_FOUND
    */
-  async deleteFeatureGroup(name: string): Promise<void> {
-    const group = this.#find(name)
-    const session = this.#sessions.get(group.number)
-    this.#parts.catalog.replace({ ...group, status: 'deleting' })
-    this.#sessions.delete(group.number)
-    await session?.close()
-    await this.#finishDeletions()
+  deleteFeatureGroup(name: string): Promise<void> {
+    return this.groups.delete(name)
   }
 
   /**
@@ -149,7 +139,7 @@ export class Millrace {
    */
   async flush(): Promise<void> {
     this.#parts.core.checkOpen()
-    await Promise.all([...this.#sessions.values()].map((session) => session.puts.drain()))
+    await Promise.all([...this.groups.sessions].map((session) => session.puts.drain()))
     const online = this.#askAll((shard) => shard.request({ type: 'flushOnline' }))
     await Promise.all([this.#parts.publisher.flush(), online])
   }
@@ -202,7 +192,8 @@ export class Millrace {
     }
     // Closed first: an ingestion under way must not send more while the shards are being closed.
     core.markClosed()
-    await Promise.all([...this.#sessions.values()].map((session) => session.close()))
+    await Promise.all([...this.groups.sessions].map((session) => session.close()))
+    await this.groups.settle()
     if (isFlushing) await attempt(() => publisher.flush())
     await attempt(() => publisher.close())
     await attempt(() => this.#askAll((shard) => shard.request({ type: 'close' })))
@@ -212,51 +203,18 @@ export class Millrace {
     if (failures.length > 0) throw failures[0]
   }
 
-  /** Groups whose deletion was begun, here or before a crash. */
-  async #finishDeletions(): Promise<void> {
-    const { catalog, publisher } = this.#parts
-    for (const group of catalog.all.filter((each) => each.status === 'deleting')) {
-      if (group.offline) await publisher.flush(group.number)
-      await this.#askAll((shard) => shard.request({ type: 'dropGroup', featureGroup: group.number }))
-      catalog.remove(group.number)
-    }
+  #describe(group: FeatureGroupModel): FeatureGroupDescription {
+    return describeGroup(this.directory, this.location, group)
   }
 
-  #find(name: string): FeatureGroupModel {
-    this.#parts.core.checkOpen()
-    const group = this.#parts.catalog.find(name)
-    if (group?.status === 'created') return group
-    const known = this.#parts.catalog.all.map((each) => each.name).slice(0, 12)
-    const advice = known.length === 0 ? 'the store has none yet' : `the store has ${known.join(', ')}`
-    throw new MillraceError(
-      'FEATURE_GROUP_NOT_FOUND',
-      `there is no feature group ${quote(name)}; ${advice}`,
-      {
-        place: { featureGroup: name },
-      },
-    )
-  }
-
-  #handleOf(model: FeatureGroupModel): FeatureGroup<FeatureGroupDefinition> {
-    const session = this.#sessionOf(model)
+  #handleOf(group: FeatureGroupModel): FeatureGroup<FeatureGroupDefinition> {
+    const session = this.groups.sessionOf(group)
     let handle = this.#handles.get(session)
     if (handle === undefined) {
       handle = new FeatureGroup(session)
       this.#handles.set(session, handle)
     }
     return handle
-  }
-
-  #sessionOf(model: FeatureGroupModel): GroupSession {
-    let session = this.#sessions.get(model.number)
-    if (session === undefined) {
-      const { core, publisher, catalog } = this.#parts
-      const isDeleted = (): boolean =>
-        !catalog.all.some((group) => group.number === model.number && group.status === 'created')
-      session = new GroupSession(model, core, publisher, isDeleted)
-      this.#sessions.set(model.number, session)
-    }
-    return session
   }
 
   #askAll<T>(ask: (shard: ShardClient) => Promise<T>): Promise<T[]> {

@@ -60,9 +60,21 @@ export interface MillraceOptions {
   readonly location?: {
     readonly bucket?: string
     readonly prefix?: string
+    /** Twelve digits. */
     readonly accountId?: string
     readonly region?: string
+    /** Default `aws`. */
+    readonly partition?: string
   }
+}
+
+/** See `MillraceOptions.location`. */
+export interface StoreLocation {
+  readonly bucket: string
+  readonly prefix: string
+  readonly accountId: string
+  readonly region: string
+  readonly partition: string
 }
 
 export interface ResolvedOptions {
@@ -80,7 +92,7 @@ export interface ResolvedOptions {
   readonly hasExtensions: boolean
   readonly hasExpiryMarkers: boolean
   readonly clock: ManualClock | undefined
-  readonly location: { bucket: string; prefix: string; accountId: string; region: string }
+  readonly location: StoreLocation
 }
 
 const CODECS: readonly ParquetCodecName[] = ['zstd', 'snappy', 'lz4', 'gzip', 'none']
@@ -102,7 +114,7 @@ const NESTED_NAMES = {
   flush: ['ageMs', 'rows', 'bytes'],
   parquet: ['codec', 'threads'],
   log: ['segmentBytes', 'bytes'],
-  location: ['bucket', 'prefix', 'accountId', 'region'],
+  location: ['bucket', 'prefix', 'accountId', 'region', 'partition'],
 } as const
 
 export const defaultShards = (): number => Math.max(1, Math.min(8, availableParallelism()))
@@ -169,8 +181,9 @@ export function resolveOptions(options: MillraceOptions): ResolvedOptions {
         .filter((part) => part !== '')
         .map((part) => plainName('location.prefix', part))
         .join('/'),
-      accountId: plainName('location.accountId', location.accountId ?? '000000000000'),
-      region: plainName('location.region', location.region ?? 'local'),
+      accountId: matching('location.accountId', location.accountId ?? '000000000000', /^\d{12}$/),
+      region: matching('location.region', location.region ?? 'local', /^[a-z0-9-]+$/),
+      partition: matching('location.partition', location.partition ?? 'aws', /^aws[a-z-]*$/),
     },
   }
 }
@@ -194,6 +207,12 @@ function plainName(option: string, value: string): string {
 function manualClock(clock: unknown): ManualClock | undefined {
   if (clock === undefined || clock instanceof ManualClock) return clock
   throw invalid('clock: expected a ManualClock; other clocks cannot be read by the threads of a store')
+}
+
+/** It becomes a part of ARNs, and clients check those (a.2). */
+function matching(option: string, value: string, pattern: RegExp): string {
+  if (typeof value === 'string' && pattern.test(value)) return value
+  throw invalid(`${option}: expected a text that matches ${pattern.source}, found ${show(value)}`)
 }
 
 function flag(name: string, value: unknown, byDefault: boolean): boolean {

@@ -13,6 +13,7 @@
 import type { Seal, SealedHour } from '../codec/seal.ts'
 import type { Clock } from '../core/clock.ts'
 import { MillraceError } from '../core/errors.ts'
+import type { OfflineFile } from '../query/offline-source.ts'
 import type { Manifest } from '../stores/manifest.ts'
 import type { PartSummary, PendingSeal, ShardRequestOf } from '../workers/protocol.ts'
 import type { EncoderClient } from './encoder-client.ts'
@@ -83,6 +84,19 @@ export class Publisher {
         if (round.isEmpty) return
       }
     })
+  }
+
+  /** Runs an action between two rounds: no columns are built meanwhile. It must not wait for a round itself. */
+  exclusive<T>(action: () => Promise<T>): Promise<T> {
+    return this.#inOrder(action)
+  }
+
+  /** The published files of a feature group, in the order in which the manifest named them. */
+  *filesOf(featureGroup: number): Generator<OfflineFile> {
+    const { manifest, files } = this.#parts
+    for (const entry of manifest.entries()) {
+      if (entry.featureGroup === featureGroup) yield { path: files.pathOf(entry), eventHour: entry.eventHour }
+    }
   }
 
   /** Starts no further rounds, and ends the one under way between two portions of files. */

@@ -25,12 +25,19 @@ import {
   KIND_STRING,
   type RecordSchema,
 } from '../core/model.ts'
+import { CollectionPacker } from './collection-packer.ts'
 import { ID_EMPTY, ID_ILL_FORMED, ID_OK, IdScratch } from './id-scratch.ts'
-
-/** No number is longer as text; a record below the limit with this for each number is below it exactly. */
-const NUMBER_TEXT_BYTES_MAX = 26
-const INT64_MIN = -(2n ** 63n)
-const INT64_MAX = 2n ** 63n - 1n
+import {
+  checkFractional,
+  checkIntegral,
+  checkTextLength,
+  describe,
+  featureError,
+  ILL_FORMED,
+  NUMBER_TEXT_BYTES_MAX,
+  textBytesOf,
+  tooLarge,
+} from './value-checks.ts'
 
 export interface Operation {
   readonly operation: number
@@ -44,6 +51,7 @@ export interface Operation {
 export class RecordPacker {
   readonly id: IdScratch
   readonly #schema: RecordSchema
+  readonly #collections: CollectionPacker
   readonly #instant = newInstant()
   #lastEventTime: unknown
   /** Keys of the record before, with their features: most records have the same. */
@@ -56,6 +64,7 @@ export class RecordPacker {
   constructor(schema: RecordSchema, shardCount: number) {
     this.#schema = schema
     this.id = new IdScratch(shardCount)
+    this.#collections = new CollectionPacker(schema)
     this.#values = new Array<unknown>(schema.features.length).fill(undefined)
     this.#head = {
       operation: 0,
@@ -175,8 +184,7 @@ export class RecordPacker {
     if (outcome === ID_OK) return
     if (outcome === ID_EMPTY)
       throw this.#error(identifier, 'expected a record identifier, found an empty string')
-    if (outcome === ID_ILL_FORMED)
-      throw this.#error(identifier, 'found ill-formed Unicode (a lone surrogate)')
+    if (outcome === ID_ILL_FORMED) throw this.#error(identifier, ILL_FORMED)
     throw this.#error(identifier, `a record identifier has at most ${limits.recordIdBytesMax} bytes`)
   }
 
@@ -187,8 +195,8 @@ export class RecordPacker {
       if (isTime && !Number.isNaN(value.getTime())) return value.toISOString()
       throw this.#error(identifier, `expected a String, found ${describe(value)}`)
     }
-    if (identifier.kind === KIND_INTEGRAL) this.#checkIntegral(identifier, value)
-    else this.#checkFractional(identifier, value)
+    if (identifier.kind === KIND_INTEGRAL) checkIntegral(this.#schema, identifier, value)
+    else checkFractional(this.#schema, identifier, value)
     return String(value)
   }
 
@@ -287,6 +295,7 @@ export class RecordPacker {
   #fill(batch: BatchBuilder, count: number): void {
     let bytes = this.id.bytes
     let isChecked = false
+    this.#collections.elements = 0
     for (let i = 0; i < count; i++) {
       const feature = this.#order[i]!
       const value = this.#values[feature.index]
@@ -304,46 +313,21 @@ export class RecordPacker {
 
   /** @returns the size the value has as text, or a bound above it */
   #setValue(batch: BatchBuilder, feature: FeatureSchema, value: unknown): number {
+    if (feature.collection !== undefined) return this.#collections.pack(batch, feature, value)
     if (feature.kind === KIND_FRACTIONAL) {
-      batch.setFractional(feature.slot, this.#checkFractional(feature, value))
+      batch.setFractional(feature.slot, checkFractional(this.#schema, feature, value))
       return NUMBER_TEXT_BYTES_MAX
     }
     if (feature.kind === KIND_INTEGRAL) {
       if (typeof value === 'number' && Number.isSafeInteger(value)) batch.setInteger(feature.slot, value)
-      else batch.setBigInteger(feature.slot, this.#checkIntegral(feature, value))
+      else batch.setBigInteger(feature.slot, checkIntegral(this.#schema, feature, value))
       return NUMBER_TEXT_BYTES_MAX
     }
     if (typeof value !== 'string') throw this.#error(feature, `expected a String, found ${describe(value)}`)
-    if (value.length > limits.recordBytesMax) {
-      throw this.#error(
-        feature,
-        `a value has at most ${limits.recordBytesMax} bytes, found ${value.length} characters`,
-      )
-    }
+    checkTextLength(this.#schema, feature, value)
     const bytes = batch.setText(feature.slot, value)
-    if (bytes < 0) throw this.#error(feature, 'found ill-formed Unicode (a lone surrogate)')
+    if (bytes < 0) throw this.#error(feature, ILL_FORMED)
     return bytes
-  }
-
-  #checkFractional(feature: FeatureSchema, value: unknown): number {
-    if (typeof value === 'number' && Number.isFinite(value)) return value
-    throw this.#error(feature, `expected a Fractional (a finite number), found ${describe(value)}`)
-  }
-
-  #checkIntegral(feature: FeatureSchema, value: unknown): bigint {
-    if (typeof value === 'number') {
-      if (Number.isSafeInteger(value)) return BigInt(value)
-      const advice = Number.isInteger(value) ? '; beyond 2^53 use a bigint, numbers are not exact there' : ''
-      throw this.#error(feature, `expected an Integral (a whole number), found ${describe(value)}${advice}`)
-    }
-    if (typeof value === 'bigint') {
-      if (value >= INT64_MIN && value <= INT64_MAX) return value
-      throw this.#error(
-        feature,
-        `expected an Integral from ${INT64_MIN} to ${INT64_MAX}, found ${describe(value)}`,
-      )
-    }
-    throw this.#error(feature, `expected an Integral (a number or bigint), found ${describe(value)}`)
   }
 
   /** R-096: names and values in UTF-8, numbers as their text. */
@@ -354,23 +338,14 @@ export class RecordPacker {
       const value = this.#values[feature.index]
       if (value === undefined || value === null) continue
       bytes += feature.nameBytes
-      // A value of any other type is refused for its type, when its turn comes.
-      if (typeof value === 'string') bytes += Buffer.byteLength(value)
-      else if (typeof value === 'number' || typeof value === 'bigint') bytes += String(value).length
-      else if (feature === this.#schema.eventTime) bytes += (value as Date).toISOString().length
+      if (feature === this.#schema.eventTime && value instanceof Date) bytes += value.toISOString().length
+      else bytes += textBytesOf(feature, value)
     }
-    if (bytes <= limits.recordBytesMax) return
-    throw invalid(
-      `${this.#where()}: a record has at most ${limits.recordBytesMax} bytes of names and values, found ${bytes}`,
-      { featureGroup: this.#schema.group.name },
-    )
+    if (bytes > limits.recordBytesMax) throw tooLarge(this.#schema, bytes)
   }
 
   #error(feature: FeatureSchema, text: string): MillraceError {
-    return invalid(`${this.#where()}, feature "${feature.name}": ${text}`, {
-      featureGroup: this.#schema.group.name,
-      feature: feature.name,
-    })
+    return featureError(this.#schema, feature, text)
   }
 
   #where(): string {
@@ -381,15 +356,4 @@ export class RecordPacker {
     const names = this.#schema.features.slice(0, 12).map((feature) => feature.name)
     return `its features are ${names.join(', ')}${this.#schema.features.length > 12 ? ', ...' : ''}`
   }
-}
-
-/** A value as an error message shows it. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return `the string ${quote(value)}`
-  if (value === null || value === undefined) return String(value)
-  if (typeof value === 'number' || typeof value === 'boolean') return `${typeof value} ${value}`
-  if (typeof value === 'bigint') return `bigint ${quote(String(value)).slice(1, -1)}`
-  if (value instanceof Date)
-    return `a Date (${Number.isNaN(value.getTime()) ? 'invalid' : value.toISOString()})`
-  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
 }

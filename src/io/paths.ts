@@ -88,14 +88,60 @@ export interface OfflineLocation {
 
 /** R-460, up to and including `data` (R-466). */
 export function offlineDataDirectory(location: OfflineLocation): string {
-  assert(Number.isSafeInteger(location.createdSeconds), 'a creation time is whole seconds')
   const prefixParts = location.prefix.split('/').filter((part) => part !== '')
-  const { bucket, accountId, region } = location
-  const group = `${location.featureGroup}-${location.createdSeconds}`
-  const parts = [bucket, ...prefixParts, accountId, 'sagemaker', region, 'offline-store', group, 'data']
+  const parts = [location.bucket, ...prefixParts, ...partsBelowPrefix(location)]
   for (const part of parts) checkPathPart(part)
   return join(location.root, ...parts)
 }
+
+/** The same place as R-511 names it: the URI as it was given, without slashes at its end, and what follows. */
+export function offlineDataUri(
+  s3Uri: string,
+  location: Omit<OfflineLocation, 'root' | 'bucket' | 'prefix'>,
+): string {
+  return [s3Uri.replace(/\/+$/, ''), ...partsBelowPrefix(location)].join('/')
+}
+
+function partsBelowPrefix(location: Omit<OfflineLocation, 'root' | 'bucket' | 'prefix'>): string[] {
+  const { accountId, region, featureGroup, createdSeconds } = location
+  assert(Number.isSafeInteger(createdSeconds), 'a creation time is whole seconds')
+  return [accountId, 'sagemaker', region, 'offline-store', `${featureGroup}-${createdSeconds}`, 'data']
+}
+
+/** A name on a file system has at most 255 bytes; a path of files below this one stays under 4096. */
+const PATH_PART_BYTES_MAX = 255
+const PREFIX_BYTES_MAX = 2048
+
+/**
+ * The bucket and prefix of an object store's URI, as names of directories: empty parts are left out, and what would
+ * lead elsewhere or hide a directory is percent-encoded (a dot in front, control characters, `\\` and `%`).
+ * @throws INVALID_ARGUMENT for anything but `s3://bucket/prefix`, and for names no file system takes
+ */
+export function locationOfUri(s3Uri: string): Pick<OfflineLocation, 'bucket' | 'prefix'> {
+  const match = /^(?:s3|https):\/\/([^/]+)\/?(.*)$/s.exec(s3Uri)
+  if (match === null || !s3Uri.isWellFormed()) {
+    throw invalid(`expected a URI such as s3://bucket/prefix, found ${quote(s3Uri)}`)
+  }
+  const [bucket = '', ...prefix] = [match[1]!, ...match[2]!.split('/').filter((part) => part !== '')].map(
+    safePart,
+  )
+  const location = { bucket, prefix: prefix.join('/') }
+  const bytes = Buffer.byteLength(location.prefix)
+  if (bytes > PREFIX_BYTES_MAX) {
+    throw invalid(`expected a prefix of at most ${PREFIX_BYTES_MAX} bytes, found ${bytes} in ${quote(s3Uri)}`)
+  }
+  return location
+}
+
+function safePart(part: string): string {
+  const encoded = part.replace(/^\.|[%\\\p{Cc}]/gu, percentEncoded)
+  if (Buffer.byteLength(encoded) <= PATH_PART_BYTES_MAX) return encoded
+  throw invalid(`expected at most ${PATH_PART_BYTES_MAX} bytes between two slashes, found ${quote(part)}`)
+}
+
+/** A character of one UTF-16 unit; also those that `encodeURIComponent` leaves as they are. */
+const percentEncoded = (character: string): string =>
+  [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 
 function checkPathPart(part: string): void {
   if (part === '' || part === '.' || part === '..' || /[/\\\0]/.test(part)) {

@@ -20,7 +20,7 @@ import {
   valueStart,
   viewRows,
 } from '../codec/row.ts'
-import { recordTextBytes } from '../codec/text-size.ts'
+import { recordElements, recordTextBytes } from '../codec/text-size.ts'
 import {
   expirySeconds,
   hasExpiry,
@@ -130,6 +130,13 @@ function settleUpdate(
   if (size > limits.recordBytesMax) {
     return invalid(
       `a record has at most ${limits.recordBytesMax} bytes of names and values; with the changes it would have ${size}`,
+      { featureGroup: schema.group.name },
+    )
+  }
+  const elements = recordElements(schema, mergedRow.version)
+  if (elements > limits.collectionElementsMax) {
+    return invalid(
+      `the collections of a record have at most ${limits.collectionElementsMax} elements; with the changes it would have ${elements}`,
       { featureGroup: schema.group.name },
     )
   }

@@ -4,9 +4,13 @@ import { isTombstone } from '../codec/version.ts'
 import type { OnlineSide } from './online-side.ts'
 import type { ShardRequestOf } from './protocol.ts'
 
+/** Replies are put together here and copied out: fresh memory for each would have to be cleared first. */
+let scratch = Buffer.alloc(64 * 1024)
+const SCRATCH_BYTES_MAX = 4 * 1024 * 1024
+
 export function readRecords(online: OnlineSide, request: ShardRequestOf<'get'>, nowUs: number): ArrayBuffer {
   const keys = Buffer.from(request.keys)
-  let reply = Buffer.alloc(request.count * 256)
+  let reply = scratch
   let end = 0
   for (let i = 0, at = 0; i < request.count; i++) {
     const bytes = keys.readUInt32LE(at + 8)
@@ -26,6 +30,7 @@ export function readRecords(online: OnlineSide, request: ShardRequestOf<'get'>, 
       const grown = Buffer.alloc(Math.max(reply.length * 2, next))
       grown.set(reply)
       reply = grown
+      if (grown.length <= SCRATCH_BYTES_MAX) scratch = grown
     }
     reply.writeUInt32LE(length, end)
     if (value !== undefined) copyBytes(value.bytes, value.start, value.end, reply, end + REPLY_HEADER_BYTES)

@@ -12,10 +12,10 @@ import {
   offlineRelation,
   sourceColumns,
 } from '../../src/cli/checksum.ts'
-import { type DuckDb, openDuckDb } from '../../src/cli/duckdb.ts'
 import { planFeatures } from '../../src/cli/feature-types.ts'
 import { InputFile } from '../../src/cli/input-file.ts'
-import { sqlText } from '../../src/cli/sql.ts'
+import { type DuckDb, openDuckDb } from '../../src/query/duckdb.ts'
+import { sqlText } from '../../src/query/sql.ts'
 import { temporaryDirectory, temporaryParquet } from './temporary.ts'
 
 let duckDb: DuckDb

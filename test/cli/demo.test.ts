@@ -6,9 +6,9 @@
 import { copyFileSync, existsSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openDuckDb, queryRows } from '../../src/cli/duckdb.ts'
 import { offlineFiles } from '../../src/cli/offline-facts.ts'
 import { Millrace } from '../../src/index.ts'
+import { openDuckDb, queryRows } from '../../src/query/duckdb.ts'
 import { expectOneClearLine, millrace, RunningCommand } from './command-line.ts'
 import { temporaryDirectory, temporaryFile, temporaryParquet } from './temporary.ts'
 

@@ -3,22 +3,18 @@
  * Method: the plan alone; what the values become is tested with rows.ts.
  */
 import { describe, expect, it } from 'vitest'
-import {
-  featureTypesOf,
-  type InputColumn,
-  type PlanOptions,
-  planFeatures,
-} from '../../src/cli/feature-types.ts'
+import { featureTypesOf, type PlanOptions, planFeatures } from '../../src/cli/feature-types.ts'
 import { MillraceError } from '../../src/core/errors.ts'
 import { limits } from '../../src/core/limits.ts'
+import type { SqlColumn } from '../../src/query/duckdb.ts'
 
-const ID: InputColumn = { name: 'id', type: 'VARCHAR' }
-const AT: InputColumn = { name: 'at', type: 'TIMESTAMP' }
+const ID: SqlColumn = { name: 'id', type: 'VARCHAR' }
+const AT: SqlColumn = { name: 'at', type: 'TIMESTAMP' }
 
-const plan = (columns: readonly InputColumn[], options: Partial<PlanOptions> = {}) =>
+const plan = (columns: readonly SqlColumn[], options: Partial<PlanOptions> = {}) =>
   planFeatures(columns, { recordIdColumns: ['id'], eventTimeColumn: 'at', ...options }, 'trips.csv')
 
-function refusal(columns: readonly InputColumn[], options: Partial<PlanOptions> = {}): MillraceError {
+function refusal(columns: readonly SqlColumn[], options: Partial<PlanOptions> = {}): MillraceError {
   try {
     plan(columns, options)
   } catch (error) {

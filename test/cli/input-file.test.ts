@@ -6,12 +6,12 @@ import { mkdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { openDuckDb } from '../../src/cli/duckdb.ts'
 import { planFeatures } from '../../src/cli/feature-types.ts'
 import { InputFile, type InputFileOptions } from '../../src/cli/input-file.ts'
 import { rowsOf } from '../../src/cli/rows.ts'
-import { sqlName } from '../../src/cli/sql.ts'
 import { MillraceError } from '../../src/core/errors.ts'
+import { openDuckDb } from '../../src/query/duckdb.ts'
+import { sqlName } from '../../src/query/sql.ts'
 import { temporaryDirectory, temporaryFile, temporaryParquet } from './temporary.ts'
 
 async function opened<T>(

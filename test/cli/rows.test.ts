@@ -4,13 +4,13 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ColumnChunk } from '../../src/cli/column-chunk.ts'
-import { openDuckDb, queryRows } from '../../src/cli/duckdb.ts'
 import { type IngestPlan, type PlanOptions, planFeatures } from '../../src/cli/feature-types.ts'
 import { InputFile } from '../../src/cli/input-file.ts'
 import { rowsOf } from '../../src/cli/rows.ts'
-import { sqlText } from '../../src/cli/sql.ts'
-import { type ColumnReader, type InputValue, READERS } from '../../src/cli/value-readers.ts'
+import type { ColumnChunk } from '../../src/query/column-chunk.ts'
+import { openDuckDb, queryRows } from '../../src/query/duckdb.ts'
+import { sqlText } from '../../src/query/sql.ts'
+import { type ColumnReader, type InputValue, READERS } from '../../src/query/value-readers.ts'
 import { temporaryParquet } from './temporary.ts'
 
 /** The columns that these tests use. */

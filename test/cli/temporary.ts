@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
-import { openDuckDb } from '../../src/cli/duckdb.ts'
-import { sqlText } from '../../src/cli/sql.ts'
+import { openDuckDb } from '../../src/query/duckdb.ts'
+import { sqlText } from '../../src/query/sql.ts'
 
 const directories: string[] = []
 

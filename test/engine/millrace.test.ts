@@ -26,15 +26,21 @@ describe('a feature group', () => {
 
   it('is described with its defaults', async () => {
     await store.current.createFeatureGroup({ ...TRIPS, name: 'described' })
-    const { createdAt, offlineDirectory, ...rest } = store.current.describe('described')
+    const { createdAt, updatedAt, offlineDirectory, ...rest } = store.current.describe('described')
     expect(rest).toEqual({
       ...TRIPS,
       name: 'described',
+      arn: 'arn:aws:sagemaker:local:000000000000:feature-group/described',
       online: true,
+      tier: 'Standard',
+      ttl: undefined,
       offline: true,
       description: '',
+      tags: {},
+      throughput: { mode: 'OnDemand' },
       status: 'created',
     })
+    expect(updatedAt).toEqual(createdAt)
     expect(Math.abs(createdAt.getTime() - Date.now())).toBeLessThan(60_000)
     expect(offlineDirectory).toMatch(/\/offline-store\/described-\d{10}\/data$/)
     expect(offlineDirectory?.startsWith(store.current.directory)).toBe(true)

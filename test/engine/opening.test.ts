@@ -247,7 +247,9 @@ describe('an option', () => {
       /log\.bytes: 262144 bytes are less than two segments/,
     ],
     [{ location: { bucket: '../..' } }, /location\.bucket: expected a plain name.*found "\.\.\/\.\."/],
-    [{ location: { region: '' } }, /location\.region: expected a plain name.*found ""/],
+    [{ location: { region: '' } }, /location\.region: expected a text that matches.*found ""/],
+    [{ location: { accountId: '12' } }, /location\.accountId: expected a text that matches.*found "12"/],
+    [{ location: { partition: 'gcp' } }, /location\.partition: expected a text that matches.*found "gcp"/],
   ])('%j is refused, and no directory is made', async (options, message) => {
     const directory = join(temporaryDirectory(), 'store')
     await expect(Millrace.open(directory, options as MillraceOptions)).rejects.toMatchObject({

@@ -5,76 +5,11 @@
 import { inspect } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BATCH_HEADER_BYTES } from '../../src/codec/batch.ts'
-import { BatchBuilder } from '../../src/codec/batch-builder.ts'
-import { decodeRecord, type PlainRecord } from '../../src/codec/record.ts'
-import { OPERATION_PUT, ROW_BYTES, ROW_ID, rowIdBytes, valueStart, viewRows } from '../../src/codec/row.ts'
-import type { FeatureType } from '../../src/core/definition.ts'
-import { MillraceError } from '../../src/core/errors.ts'
 import { limits } from '../../src/core/limits.ts'
-import { compileSchema, type RecordSchema } from '../../src/core/model.ts'
-import { RecordPacker } from '../../src/engine/record-packer.ts'
-import { GROUP } from '../fixtures/packed-rows.ts'
+import { Packing, schemaOf } from '../fixtures/packing.ts'
 
 const AT = '2026-03-01T12:00:00Z'
-const PUT = { operation: OPERATION_PUT, targets: 3, invocationUs: 1, ttlSeconds: 0 }
-const ORIGIN = { featureGroup: 1, sourceLow: 0, sourceHigh: 0, sourceFrom: 0, sourceUpTo: 0 }
-
-function schemaOf(
-  features: Record<string, FeatureType>,
-  keys: { recordIdentifier?: string; eventTime?: string } = {},
-): RecordSchema {
-  const { recordIdentifier = 'id', eventTime = 'at' } = keys
-  const list = Object.entries(features).map(([name, type]) => ({ name, type }))
-  return compileSchema({ ...GROUP, recordIdentifier, eventTime, features: list })
-}
-
 const SCHEMA = schemaOf({ id: 'String', at: 'String', s: 'String', n: 'Integral', x: 'Fractional' })
-
-class Packing {
-  readonly schema: RecordSchema
-  readonly packer: RecordPacker
-  readonly batch = new BatchBuilder()
-
-  constructor(schema = SCHEMA) {
-    this.schema = schema
-    this.packer = new RecordPacker(schema, 1)
-  }
-
-  pack(record: unknown): void {
-    this.packer.pack(record, PUT, [this.batch])
-  }
-
-  refusalOf(record: unknown): MillraceError {
-    const { bytes, recordCount } = this.batch
-    try {
-      this.pack(record)
-    } catch (thrown) {
-      expect(thrown).toBeInstanceOf(MillraceError)
-      expect({ bytes: this.batch.bytes, recordCount: this.batch.recordCount }).toEqual({ bytes, recordCount })
-      return thrown as MillraceError
-    }
-    throw new Error('the record was accepted')
-  }
-
-  /** A feature of the first record. */
-  only(feature: string): unknown {
-    return this.finish()[0]![feature]
-  }
-
-  /** The records of the batch, decoded. */
-  finish(): PlainRecord[] {
-    const { buffer, bytes, recordCount } = this.batch.finish(ORIGIN)
-    const view = viewRows(buffer, 0, bytes)
-    let row = BATCH_HEADER_BYTES
-    return Array.from({ length: recordCount }, () => {
-      const id = view.u8.toString('utf8', row + ROW_ID, row + ROW_ID + rowIdBytes(view, row))
-      const record = decodeRecord(this.schema, id, view.u8, valueStart(view, row))
-      row += view.u32[(row + ROW_BYTES) >>> 2]!
-      return record!
-    })
-  }
-}
 
 describe('a refused record', () => {
   class Point {
@@ -131,7 +66,7 @@ describe('a refused record', () => {
         [inspect(record, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 60), record, ...rest] as const,
     ),
   )('%s is refused', (_, record, feature, message) => {
-    for (const packing of [new Packing(), afterAnother()]) {
+    for (const packing of [new Packing(SCHEMA), afterAnother()]) {
       const error = packing.refusalOf(record)
       expect(error.message).toMatch(message)
       expect(error.message).toContain('feature group "group"')
@@ -142,13 +77,13 @@ describe('a refused record', () => {
 
   /** A packer that remembers the shape and the event time of another record. */
   function afterAnother(): Packing {
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     packing.pack({ id: 'other', at: AT, s: 's', n: 1, x: 1 })
     return packing
   }
 
   it('shows at most 128 characters of what was found', () => {
-    const { message } = new Packing().refusalOf({ id: 'a', at: AT, n: 'long '.repeat(100) })
+    const { message } = new Packing(SCHEMA).refusalOf({ id: 'a', at: AT, n: 'long '.repeat(100) })
     expect(message.length).toBeLessThan(300)
   })
 
@@ -174,7 +109,7 @@ describe('a refused record', () => {
       },
     ]
     for (const record of records) {
-      const packing = new Packing()
+      const packing = new Packing(SCHEMA)
       expect(() => packing.pack(record)).toThrow()
       expect(() => packing.pack({ s: 'x' })).toThrow('found nothing')
       expect(() => packing.pack({ id: 'b' })).toThrow('found nothing')
@@ -184,7 +119,7 @@ describe('a refused record', () => {
   })
 
   it('never takes the event time of the record before it', () => {
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     packing.pack({ id: 'a', at: AT })
     for (const at of [undefined, null, '', 'x']) packing.refusalOf({ id: 'b', at })
     packing.refusalOf({ id: 'b' })
@@ -235,7 +170,7 @@ describe('an accepted record', () => {
     )
     fc.assert(
       fc.property(fc.array(shuffled, { minLength: 1, maxLength: 12 }), (records) => {
-        const packing = new Packing()
+        const packing = new Packing(SCHEMA)
         for (const each of records) packing.pack(each)
         expect(packing.finish()).toEqual(records.map(readBack))
       }),
@@ -243,7 +178,7 @@ describe('an accepted record', () => {
   })
 
   it('keeps the features in the order of the definition, whatever the order given', () => {
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     packing.pack({ x: 1, n: 2, s: 'three', at: AT, id: 'a' })
     expect(Object.keys(packing.finish()[0]!)).toEqual(['id', 'at', 's', 'n', 'x'])
   })
@@ -251,7 +186,7 @@ describe('an accepted record', () => {
   it.each([-0, 5e-324, Number.MAX_VALUE, -Number.MAX_VALUE, 0.1 + 0.2])(
     'keeps the double %d to the bit',
     (x) => {
-      const packing = new Packing()
+      const packing = new Packing(SCHEMA)
       packing.pack({ id: 'a', at: AT, x })
       expect(Object.is(packing.only('x'), x)).toBe(true)
     },
@@ -270,7 +205,7 @@ describe('an accepted record', () => {
     [0xffff_ffffn, 0xffff_ffff],
     [-0x1_0000_0000n, -0x1_0000_0000],
   ])('keeps the integer %s', (n, expected) => {
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     packing.pack({ id: 'a', at: AT, n })
     expect(packing.only('n')).toBe(expected)
   })
@@ -288,7 +223,7 @@ describe('an accepted record', () => {
   })
 
   it('may give the event time as a Date', () => {
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     packing.pack({ id: 'a', at: new Date('2026-03-01T12:00:00.250Z') })
     packing.pack({ id: 'b', at: new Date('0000-01-01T00:00:00Z') })
     expect(packing.finish().map(({ at }) => at)).toEqual([
@@ -305,7 +240,7 @@ describe('an accepted record', () => {
         return this.id.toUpperCase()
       }
     }
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     packing.pack(new Reading())
     expect(packing.finish()).toEqual([{ id: 'a', at: AT }])
   })
@@ -333,7 +268,7 @@ describe('the size of a record', () => {
     ['two-byte characters', 'é'.repeat(Math.floor(textBytes / 2)) + 'x'.repeat(textBytes % 2)],
     ['four-byte characters', '🚕'.repeat(Math.floor(textBytes / 4)) + 'x'.repeat(textBytes % 4)],
   ])('may be exactly 358400 bytes of %s, and not one more', (_, s) => {
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     packing.pack({ id: 'a', at: AT, s })
     const error = packing.refusalOf({ id: 'a', at: AT, s: `${s}x` })
     expect(error.message).toMatch(/at most 358400 bytes of names and values, found 358401/)
@@ -363,7 +298,7 @@ describe('the size of a record', () => {
   })
 
   it('counts numbers as their text', () => {
-    const packing = new Packing()
+    const packing = new Packing(SCHEMA)
     const s = 'x'.repeat(textBytes - 'n7'.length - 'x-1.5'.length)
     packing.pack({ id: 'a', at: AT, s, n: 7, x: -1.5 })
     const error = packing.refusalOf({ id: 'a', at: AT, s, n: 7, x: -1.25 })

@@ -1,16 +1,16 @@
 /**
- * DuckDB reads the user's files and checks the results. It is an optional dependency of the package: it is loaded
- * when a command needs it, and its absence is an error that says what to install.
+ * DuckDB reads offline files and, for the command line, files of users. It is an optional dependency of the package:
+ * it is loaded when something needs it, and its absence is an error that says what to install.
  *
  * Owns: one in-memory database and its connections. Invariants: it never reaches for the network (extensions are not
- * installed on demand), never spills to disk, and its times are UTC.
+ * installed on demand), spills to disk only where the caller allows it, and its times are UTC. No type of the package
+ * appears in what the library exports, or its users could not compile without it.
  */
 import { createRequire } from 'node:module'
 import type { DuckDBConnection, Json } from '@duckdb/node-api'
 import type * as Bindings from '@duckdb/node-bindings'
 import { MillraceError } from '../core/errors.ts'
-import type { InputColumn } from './feature-types.ts'
-import { packageJson } from './package-json.ts'
+import { packageJson } from '../core/package-json.ts'
 
 type NodeApi = typeof import('@duckdb/node-api')
 
@@ -18,6 +18,8 @@ export interface DuckDb {
   readonly connection: DuckDBConnection
   /** Another connection, for a result that is read slowly: a query ends the unfinished one before it. */
   connect(): Promise<DuckDBConnection>
+  /** The loaded package. */
+  readonly nodeApi: NodeApi
   /** The C interface below the connection, for reading whole vectors. */
   readonly bindings: typeof Bindings
   close(): void
@@ -28,6 +30,8 @@ export interface DuckDbOptions {
   readonly threads?: number
   /** Default 512 MiB. */
   readonly memoryBytes?: number
+  /** Where what does not fit in memory may go; default nowhere, and then a query that needs more fails. */
+  readonly temporaryDirectory?: string
   /** How the package is loaded. */
   readonly load?: () => Promise<NodeApi>
 }
@@ -41,7 +45,7 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   } catch (cause) {
     throw new MillraceError(
       'DEPENDENCY_MISSING',
-      'this command reads files with DuckDB, which could not be loaded; run: ' +
+      'reading files needs DuckDB, which could not be loaded; run: ' +
         // Without its version npm would take the newest, and refuse it for not being the one of our peers.
         `npm install @duckdb/node-api@${packageJson.peerDependencies['@duckdb/node-api']}`,
       { cause },
@@ -55,7 +59,7 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   const instance = await nodeApi.DuckDBInstance.create(':memory:', {
     threads: String(options.threads ?? 2),
     memory_limit: `${Math.round((options.memoryBytes ?? 512 * 1024 * 1024) / 1024)}KiB`,
-    temp_directory: '',
+    temp_directory: options.temporaryDirectory ?? '',
     preserve_insertion_order: 'true',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
@@ -65,6 +69,7 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   return {
     connection,
     connect: () => instance.connect(),
+    nodeApi,
     bindings,
     close() {
       connection.closeSync()
@@ -85,11 +90,14 @@ export async function queryRows<Row extends Record<string, Json>>(
   return reader.getRowObjectsJson() as Row[]
 }
 
+export interface SqlColumn {
+  readonly name: string
+  /** As DuckDB spells it, such as `BIGINT`, `DECIMAL(18,3)` or `STRUCT(a BIGINT)`. */
+  readonly type: string
+}
+
 /** The columns of an SQL table and their types. */
-export async function describeRelation(
-  connection: DuckDBConnection,
-  relation: string,
-): Promise<InputColumn[]> {
+export async function describeRelation(connection: DuckDBConnection, relation: string): Promise<SqlColumn[]> {
   const sql = `DESCRIBE SELECT * FROM ${relation}`
   const rows = await queryRows<{ column_name: string; column_type: string }>(connection, sql)
   return rows.map((row) => ({ name: row.column_name, type: row.column_type }))

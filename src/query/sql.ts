@@ -1,4 +1,4 @@
-/** The few pieces of SQL text that the command line puts together. */
+/** The few pieces of SQL text that are put together of others. */
 
 /** A string literal. */
 export const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}'`
@@ -6,8 +6,11 @@ export const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}
 /** An identifier. */
 export const sqlName = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** A file name as a literal that matches only that file: DuckDB takes file names for glob patterns. */
-export const sqlFile = (path: string): string => sqlText(path.replace(/[[*?]/g, '[$&]'))
+/** A pattern that matches only this file: DuckDB takes file names for glob patterns. */
+export const exactPath = (path: string): string => path.replace(/[[*?]/g, '[$&]')
+
+/** A file name as a literal that matches only that file. */
+export const sqlFile = (path: string): string => sqlText(exactPath(path))
 
 /**
  * A timestamp as the text of a String event time, with 0, 3, 6 or 9 fraction digits, whichever shows all of it.
