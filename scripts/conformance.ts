@@ -119,7 +119,9 @@ export function conformanceOf(
       if (!known.has(id)) mistakes.push(`a reason names ${id}, which the specification does not have`)
       if (reasonOf.has(id)) mistakes.push(`${id} has two reasons`)
       if (reason.status === 'open' && testsOf.has(id)) {
-        mistakes.push(`${id} is said to be open, but ${testsOf.get(id)?.join(', ')} cites it: take it out of the reasons`)
+        mistakes.push(
+          `${id} is said to be open, but ${testsOf.get(id)?.join(', ')} cites it: take it out of the reasons`,
+        )
       }
       reasonOf.set(id, reason)
     }

@@ -173,6 +173,8 @@ export class Shard {
   /** Takes out everything that has expired by now. @returns the number of records */
   async expire(): Promise<number> {
     const before = this.#expired
+    // A version of a memtable has a timer only if it was to expire soon when it was written; a stored one always.
+    await this.flushOnline()
     this.#isExpiring = true
     while (this.#isExpiring) {
       this.#throwIfFailed()

@@ -4,6 +4,7 @@
  * Method: a clock that only moves when it is told to. Stores reclaim by themselves every half second, so nothing here
  * may depend on whether they did; `expire()` makes them.
  */
+import type { Json } from '@duckdb/node-api'
 import { describe, expect, it } from 'vitest'
 import {
   type FeatureGroup,
@@ -13,7 +14,7 @@ import {
   type OnlineStoreOptions,
   type TimeToLive,
 } from '../../src/index.ts'
-import { type OfflineRow, offlineRows } from '../fixtures/offline-rows.ts'
+import { offlineRows, parquetFiles, queryOffline } from '../fixtures/offline-rows.ts'
 import { openStore, sharedStore } from '../fixtures/open-store.ts'
 
 const FEATURES = { id: 'String', at: 'String', n: 'Integral', s: 'String' } as const
@@ -56,13 +57,19 @@ async function idsOf(group: Fading, includeSoftDeleted = false): Promise<string[
 }
 
 /** Flushes, and gives the rows of the offline store in the order in which they were accepted. */
-async function history(store: Millrace): Promise<OfflineRow[]> {
+async function history(store: Millrace): Promise<Record<string, Json>[]> {
   await store.flush()
-  const rows = await offlineRows(store.directory)
-  return rows.sort((a, b) => String(a['api_invocation_time']).localeCompare(String(b['api_invocation_time'])))
+  if (parquetFiles(store.directory).length === 0) return []
+  return queryOffline(store.directory, 'select * from {offline} order by api_invocation_time, id')
 }
 
-const markersOf = async (store: Millrace): Promise<OfflineRow[]> =>
+/** Takes out what has expired. @returns how many have, since the store was opened; it does so by itself too */
+async function expiredOf(store: Millrace): Promise<number> {
+  await store.expire()
+  return (await store.stats()).shards.reduce((sum, { expired }) => sum + expired, 0)
+}
+
+const markersOf = async (store: Millrace): Promise<Record<string, Json>[]> =>
   (await history(store)).filter((row) => row['is_deleted'] === true)
 
 describe('an expiry', () => {
@@ -74,7 +81,7 @@ describe('an expiry', () => {
       await group.put({ id: 'stays', at: AT })
       if (place === 'in LMDB') await store.flush()
       clock.set(START + 9_999)
-      expect(await group.get('a')).toEqual({ id: 'a', at: AT, n: 1n })
+      expect(await group.get('a')).toEqual({ id: 'a', at: AT, n: 1 })
       expect(await idsOf(group)).toEqual(['a', 'stays'])
       await group.update('a', { n: 2 })
       clock.set(START + 10_000)
@@ -127,7 +134,7 @@ describe('an expiry', () => {
     await group.put({ id: 'new', at: AT, n: 3 }, TEN)
     expect(await group.getMany(['a', 'new'])).toEqual([undefined, undefined])
     expect(await idsOf(group, true)).toEqual([])
-    expect(await store.expire()).toBe(0)
+    expect(await expiredOf(store)).toBe(0)
     // Nothing left that could expire, so no marker either.
     expect((await history(store)).map(({ n, is_deleted }) => [n, is_deleted])).toEqual([
       ['1', false],
@@ -145,7 +152,7 @@ describe('an expiry', () => {
     expect(await idsOf(group)).toEqual(['kept', 'timed'])
     clock.advance(1)
     expect(await idsOf(group)).toEqual(['kept'])
-    expect(await store.expire()).toBe(1)
+    expect(await expiredOf(store)).toBe(1)
   })
 
   it('is replaced with its record: a put without one makes it permanent (R-400)', async () => {
@@ -160,7 +167,7 @@ describe('an expiry', () => {
     clock.advance(15_000)
     expect(await idsOf(group)).toEqual(['permanent'])
     await store.expire()
-    clock.set(Date.UTC(9999, 11, 31))
+    clock.set(Date.UTC(2250, 11, 31))
     expect(await idsOf(group)).toEqual(['permanent'])
     expect((await markersOf(store)).map(({ id }) => id).sort()).toEqual(['longer', 'shorter'])
   })
@@ -175,7 +182,7 @@ describe('an expiry', () => {
     expect(await idsOf(group, true)).toEqual(['a'])
     clock.advance(1)
     expect(await idsOf(group, true)).toEqual([])
-    expect(await store.expire()).toBe(1)
+    expect(await expiredOf(store)).toBe(1)
     expect((await markersOf(store)).map(({ at }) => at)).toEqual([LATER, '2026-03-01T12:00:02Z'])
     // The slot is as empty as if there had never been a record.
     await group.put({ id: 'a', at: EARLIER })
@@ -210,7 +217,7 @@ describe('how long a record stays', () => {
     clock.set(START)
     const group = await store.current.createFeatureGroup({ ...DEFINITION, name: 'endless' })
     await group.put({ id: 'a', at: AT })
-    clock.set(Date.UTC(9999, 11, 31, 23, 59, 59, 999))
+    clock.set(Date.UTC(2250, 11, 31))
     expect(await group.get('a')).toBeDefined()
   })
 
@@ -307,7 +314,7 @@ describe('how long a record stays', () => {
     await both.put({ id: 'a', at: AT, n: 1 })
     await both.put({ id: 'a', at: LATER, n: 2 }, { ...TEN, stores: ['offline'] })
     clock.advance(60_000)
-    expect((await both.get('a'))?.n).toBe(1n)
+    expect((await both.get('a'))?.n).toBe(1)
   })
 })
 
@@ -319,18 +326,21 @@ describe('a record that expired', () => {
     await group.put({ id: 'fine', at: '2026-03-01T12:00:00.123456789Z', n: 1, s: 'x' }, TEN)
     await numeric.put({ id: 2n ** 60n, at: START / 1000 + 0.5, s: 'x' }, TEN)
     clock.advance(3_600_000)
-    expect(await store.expire()).toBe(3)
-    expect(await store.expire()).toBe(0)
+    expect(await expiredOf(store)).toBe(3)
+    expect(await expiredOf(store)).toBe(3)
     const markers = await markersOf(store)
-    expect(markers.map(({ id, at, n, s }) => [id, at, n ?? null, s]).sort()).toEqual([
-      [String(2n ** 60n), START / 1000 + 10.5, null, null],
+    expect(markers.map(({ id, at, n, s }) => [String(id), String(at), n ?? null, s]).sort()).toEqual([
+      [String(2n ** 60n), String(START / 1000 + 10.5), null, null],
       ['fine', '2026-03-01T12:00:10.123456789Z', null, null],
       ['whole', '2026-03-01T12:00:10Z', null, null],
     ])
     // They lie in the hour of the expiry, and their invocation time is that of the sweep.
-    for (const marker of markers) {
-      expect(marker.hour).toBe('2026-03-01T12')
-      expect(String(marker['api_invocation_time'])).toContain('2026-03-01 13:00:00')
+    const rows = await offlineRows(store.directory)
+    for (const { hour, is_deleted, api_invocation_time } of rows.filter(
+      (row) => row['is_deleted'] === true,
+    )) {
+      expect([hour, is_deleted]).toEqual(['2026-03-01T12', true])
+      expect(String(api_invocation_time)).toContain('2026-03-01 13:00:00')
     }
   })
 
@@ -353,9 +363,9 @@ describe('a record that expired', () => {
       if (i % 3 === 0) await store.flush()
     }
     clock.advance(2000)
-    expect(await store.expire()).toBe(1)
+    expect(await expiredOf(store)).toBe(1)
     clock.advance(60_000)
-    expect(await store.expire()).toBe(0)
+    expect(await expiredOf(store)).toBe(1)
     expect((await markersOf(store)).map(({ at }) => at)).toEqual(['2026-03-01T12:00:02Z'])
   })
 
@@ -364,7 +374,7 @@ describe('a record that expired', () => {
     for (let life = 0; life < 3; life++) {
       await group.put({ id: 'a', at: AT, n: life }, { ttl: seconds((life + 1) * 10) })
       clock.set(START + (life + 1) * 10_000)
-      expect(await store.expire()).toBe(1)
+      expect(await expiredOf(store)).toBe(life + 1)
     }
     expect((await markersOf(store)).map(({ at }) => at)).toEqual([
       '2026-03-01T12:00:10Z',
@@ -395,7 +405,7 @@ describe('a record that expired', () => {
     const group = await store.createFeatureGroup({ ...DEFINITION, offline: false })
     await group.put({ id: 'a', at: AT }, TEN)
     clock.advance(10_000)
-    expect(await store.expire()).toBe(1)
+    expect(await expiredOf(store)).toBe(1)
     expect(await history(store)).toEqual([])
   })
 
@@ -420,7 +430,7 @@ describe('a record that expired', () => {
       // Expired once for all: also after what took it out was replayed or merged.
       await second.close(how)
       const third = await openStore({ clock }, store.directory)
-      expect(await third.expire()).toBe(0)
+      expect(await expiredOf(third)).toBe(0)
       expect((await markersOf(third)).map(({ id }) => id).sort()).toEqual(['a', 'again'])
       expect(await idsOf(third.featureGroup<typeof DEFINITION>('fading'), true)).toEqual(['stays'])
     },
