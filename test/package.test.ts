@@ -63,6 +63,7 @@ afterAll(() => rmSync(project, { recursive: true, force: true }))
 
 const SCRIPT = `
 import { Millrace, MillraceError } from 'millrace'
+import { FeatureStore, ServiceError } from 'millrace/aws'
 
 const store = await Millrace.open('./data', { shards: 2 })
 const trips = await store.createFeatureGroup({
@@ -73,6 +74,13 @@ const { accepted } = await trips.ingest(rows)
 await store.flush()
 const { offline } = (await store.stats()).featureGroups[0]
 const record = await trips.get('t4999')
+const { data, control } = new FeatureStore(store)
+const [value] = (await data.getRecord({
+  FeatureGroupName: 'trips', RecordIdentifierValueAsString: 't4999', FeatureNames: ['n'],
+})).Record
+const { FeatureGroupStatus } = await control.describeFeatureGroup({ FeatureGroupName: 'trips' })
+const refusal = await data.getRecord({ FeatureGroupName: 'none', RecordIdentifierValueAsString: 'a' }).catch((e) => e)
+const aws = [value.ValueAsString, FeatureGroupStatus, refusal instanceof ServiceError && refusal.statusCode]
 await store.close()
 
 const again = await Millrace.open('./data')
@@ -85,7 +93,7 @@ try {
   code = error instanceof MillraceError ? error.code : String(error)
 }
 await again.close()
-console.log(JSON.stringify({ accepted, rows: offline.rows, n: record.n, kept: kept.n, replayed, code }))
+console.log(JSON.stringify({ accepted, rows: offline.rows, n: record.n, kept: kept.n, replayed, code, aws }))
 `
 
 const HISTORY = `
@@ -105,6 +113,7 @@ await store.close()
 
 const CONSUMER = `
 import { Millrace, MillraceError, type FeatureGroupDefinition, type IngestReport, type MillraceOptions } from 'millrace'
+import { FeatureStore, type FeatureValue } from 'millrace/aws'
 
 const options: MillraceOptions = { durability: 'interval', parquet: { codec: 'snappy' } }
 const definition = {
@@ -121,6 +130,11 @@ export async function use(): Promise<bigint | number | undefined> {
   await trips.put({ id: 'a', at: new Date(), n: 'one' })
   const report: IngestReport = await trips.ingest([{ id: 'b', at: '2026-03-01T12:00:00Z' }])
   if (report.errors.some((error) => error.code === 'INVALID_ARGUMENT')) throw new MillraceError('INTERNAL', 'no')
+  const { data } = new FeatureStore(store)
+  const Record: readonly FeatureValue[] = [{ FeatureName: 'id', ValueAsString: 'a' }]
+  await data.putRecord({ FeatureGroupName: 'trips', Record, TargetStores: ['OnlineStore'] })
+  // @ts-expect-error a store that there is not
+  await data.putRecord({ FeatureGroupName: 'trips', Record, TargetStores: ['online'] })
   return (await trips.get('a'))?.n
 }
 `
@@ -148,6 +162,8 @@ describe('in an empty project, the package', () => {
     expect(packed).toEqual(
       expect.arrayContaining([
         'dist/cli/main.js',
+        'dist/aws/feature-store.js',
+        'dist/aws/feature-store.d.ts',
         'dist/workers/shard-worker.js',
         'dist/workers/encoder-worker.js',
       ]),
@@ -169,6 +185,7 @@ describe('in an empty project, the package', () => {
       kept: 9999,
       replayed: 0,
       code: 'INVALID_ARGUMENT',
+      aws: ['9999', 'Created', 404],
     })
   })
 

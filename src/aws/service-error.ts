@@ -59,6 +59,11 @@ export class ServiceError extends Error {
   }
 }
 
+/** Whether the same request may succeed later: overload, a disk that is full, a store that is being closed. */
+export function isTransient(thrown: unknown): boolean {
+  return thrown instanceof MillraceError && (thrown.isRetryable || thrown.kind === 'closed')
+}
+
 /** The code for input that breaks a rule (d.1: the planes must not be mixed up). */
 export const VALIDATION_CODES = {
   data: 'ValidationError',

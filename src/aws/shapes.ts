@@ -43,6 +43,12 @@ export interface ListShape<E = unknown> {
   readonly max?: number
 }
 
+/** An element of a list that may be null: a rule of the operation says what of it. */
+export interface NullableShape<E = unknown> {
+  readonly kind: 'nullable'
+  readonly of: E
+}
+
 export interface StructureShape<R = ShapeMembers, O = ShapeMembers> {
   readonly kind: 'structure'
   readonly required: R
@@ -65,6 +71,7 @@ export type Shape =
   | TimestampShape
   | BooleanShape
   | ListShape
+  | NullableShape
   | StructureShape
   | LazyShape
 export type ShapeMembers = Readonly<Record<string, Shape>>
@@ -79,11 +86,13 @@ export type ShapeValue<S> =
         ? boolean
         : S extends ListShape<infer E>
           ? readonly ShapeValue<E>[]
-          : S extends StructureShape<infer R, infer O>
-            ? { readonly [K in keyof R]: ShapeValue<R[K]> } & { readonly [K in keyof O]?: ShapeValue<O[K]> }
-            : S extends LazyShape<infer V>
-              ? V
-              : never
+          : S extends NullableShape<infer E>
+            ? ShapeValue<E> | null
+            : S extends StructureShape<infer R, infer O>
+              ? { readonly [K in keyof R]: ShapeValue<R[K]> } & { readonly [K in keyof O]?: ShapeValue<O[K]> }
+              : S extends LazyShape<infer V>
+                ? V
+                : never
 
 export const text = (rules: Omit<TextShape, 'kind' | 'values'> = {}): TextShape => ({
   kind: 'text',
@@ -104,6 +113,7 @@ export const list = <E>(of: E, rules: Omit<ListShape, 'kind' | 'of'> = {}): List
   of,
   ...rules,
 })
+export const nullable = <E>(of: E): NullableShape<E> => ({ kind: 'nullable', of })
 export const structure = <R extends object, O extends object>(
   required: R,
   optional: O,
@@ -167,6 +177,8 @@ class Check {
         return this.#list(shape, value, path)
       case 'structure':
         return this.#structure(shape, value, path)
+      case 'nullable':
+        return this.visit(shape.of as Shape, value, path)
       case 'lazy':
         return this.visit(shape.shape(), value, path)
     }
@@ -192,6 +204,7 @@ class Check {
     for (let i = 0; i < value.length; i++) {
       const element: unknown = value[i]
       if (element === null || element === undefined) {
+        if (element === null && (shape.of as Shape).kind === 'nullable') continue
         this.#broken(`${path}[${i}]`, 'expected a value', 'null')
         continue
       }

@@ -5,6 +5,7 @@
  *
  * Parsing fills one reused `Instant` instead of allocating; it runs once per record on the bulk path.
  */
+import { readExponent } from './number-text.ts'
 
 export const EVENT_SECONDS_MIN = -62_167_219_200 // 0000-01-01T00:00:00Z
 export const EVENT_SECONDS_MAX = 253_402_300_799 // 9999-12-31T23:59:59Z
@@ -98,50 +99,57 @@ export function instantFromMs(ms: number, into: Instant): boolean {
   return true
 }
 
-const FRACTIONAL = /^([+-]?)(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?$/
-
 /**
  * Reads a Fractional event time from decimal text, exactly: there is no detour through a double, and digits
  * beyond nanoseconds are cut toward the past.
+ * @returns false if the text is not a number (f.2) or out of range; `into` is then undefined.
  */
 export function parseFractionalEventTime(text: string, into: Instant): boolean {
-  const match = FRACTIONAL.exec(text)
-  if (match === null || text.length > 400) return false
-  const mantissa = match[2]!
-  const point = mantissa.indexOf('.')
-  const allDigits = mantissa.replace('.', '')
-  const exponent = match[3] === undefined ? 0 : Number(match[3])
-  // A mantissa has at most 400 digits: beyond these exponents a value is zero, out of range or below a nanosecond.
-  if (exponent > 1000 || exponent < -1000) {
-    if (/[1-9]/.test(allDigits) && exponent > 0) return false
-    // Too small to reach a nanosecond: zero, or the nanosecond before it when negative.
-    return settle(match[1] === '-', 0n, /[1-9]/.test(allDigits), into)
+  const { length } = text
+  const isNegative = text.charCodeAt(0) === 0x2d
+  const start = isNegative || text.charCodeAt(0) === 0x2b ? 1 : 0
+  // First the form: where the digits end, where the point is, the exponent.
+  let end = start
+  let point = -1
+  for (; end < length; end++) {
+    const code = text.charCodeAt(end)
+    if (code === 0x2e && point === -1) point = end
+    else if (code < 0x30 || code > 0x39) break
   }
-  // value = allDigits * 10^(exponent - fraction digits), wanted in nanoseconds: 10^9 more.
-  const scale = exponent - (point === -1 ? 0 : mantissa.length - point - 1) + 9
-  const unscaled = BigInt(allDigits)
-  if (scale >= 0) return settle(match[1] === '-', unscaled * 10n ** BigInt(scale), false, into)
-  const divisor = 10n ** BigInt(-scale)
-  return settle(match[1] === '-', unscaled / divisor, unscaled % divisor !== 0n, into)
-}
-
-const NANOS_PER_SECOND = 1_000_000_000n
-
-function settle(negative: boolean, nanos: bigint, hasRemainder: boolean, into: Instant): boolean {
-  let total = negative ? -nanos : nanos
-  if (negative && hasRemainder) total -= 1n
-  let seconds = total / NANOS_PER_SECOND
-  let rest = total % NANOS_PER_SECOND
-  if (rest < 0n) {
-    rest += NANOS_PER_SECOND
-    seconds -= 1n
+  if (end - start === (point === -1 ? 0 : 1)) return false
+  const exponent = end === length ? 0 : readExponent(text, end)
+  if (Number.isNaN(exponent)) return false
+  // Then each digit by its power of ten: whole seconds, nanoseconds, or less than that.
+  let power = (point === -1 ? end : point) - start + exponent
+  let seconds = 0
+  let nanos = 0
+  let hasRemainder = false
+  for (let at = start; at < end; at++) {
+    if (at === point) continue
+    const digit = text.charCodeAt(at) - 0x30
+    power--
+    if (digit === 0) continue
+    if (power >= SECONDS_DIGITS_MAX) return false
+    if (power >= 0) seconds += digit * POWERS_OF_TEN[power]!
+    else if (power >= -9) nanos += digit * POWERS_OF_TEN[power + 9]!
+    else hasRemainder = true
   }
-  if (seconds < BigInt(EVENT_SECONDS_MIN) || seconds > BigInt(EVENT_SECONDS_MAX)) return false
-  into.seconds = Number(seconds)
-  into.nanos = Number(rest)
+  if (isNegative) {
+    if (hasRemainder) nanos++
+    // A negative instant is the second before it and the nanoseconds forward from there.
+    seconds = -seconds - (nanos > 0 ? 1 : 0)
+    nanos = nanos > 0 ? 1_000_000_000 - nanos : 0
+  }
+  if (seconds < EVENT_SECONDS_MIN || seconds > EVENT_SECONDS_MAX) return false
+  into.seconds = seconds === 0 ? 0 : seconds
+  into.nanos = nanos
   into.digits = 0
   return true
 }
+
+/** No second in range has more digits. */
+const SECONDS_DIGITS_MAX = 12
+const POWERS_OF_TEN = Array.from({ length: SECONDS_DIGITS_MAX }, (_, exponent) => 10 ** exponent)
 
 /** A Fractional event time given as a number: its shortest decimal text, read exactly. */
 export function fractionalInstant(value: number, into: Instant): boolean {

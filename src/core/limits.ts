@@ -4,6 +4,30 @@ import { assert } from './errors.ts'
 const KIB = 1024
 const MIB = 1024 * KIB
 
+/** What one call of the API may hold (section (e) of the specification). */
+export interface ApiLimits {
+  readonly batchWriteEntriesMax: number
+  /** Identifiers elements, ids per element, and ids in all (OQ-12). */
+  readonly batchGetIdsMax: number
+  readonly updateFeaturesMax: number
+  readonly listPageMax: number
+}
+
+export const apiLimits: ApiLimits = {
+  batchWriteEntriesMax: 25,
+  batchGetIdsMax: 100,
+  updateFeaturesMax: 100,
+  listPageMax: 100,
+}
+
+/** The same with the `extensions` switch. */
+export const extendedApiLimits: ApiLimits = {
+  batchWriteEntriesMax: 1000,
+  batchGetIdsMax: 1000,
+  updateFeaturesMax: 2500,
+  listPageMax: 10_000,
+}
+
 export const limits = {
   /** R-097 */
   recordIdBytesMax: 2048,

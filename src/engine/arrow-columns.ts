@@ -31,7 +31,7 @@ export function slotWriter(
 ): SlotWriter {
   if (feature.collection !== undefined) return listWriter(schema, feature, data, collections)
   if (feature.kind === KIND_STRING) return textWriter(schema, feature, data)
-  return numberWriter(feature, data, numberSetter(schema, feature, data))
+  return numberWriter(schema, feature, data)
 }
 
 function listWriter(
@@ -63,20 +63,13 @@ function textWriter(schema: RecordSchema, feature: FeatureSchema, data: Data): S
   }
 }
 
-type NumberSetter = (batch: BatchBuilder, row: number) => void
-
-function numberWriter(feature: FeatureSchema, data: Data, set: NumberSetter): SlotWriter {
+function numberWriter(schema: RecordSchema, feature: FeatureSchema, data: Data): SlotWriter {
+  const write = numberSetter(schema, feature, data)
   const values = data.values as ArrayLike<number | bigint>
-  return {
-    textBytes: (row) => textBytesOf(feature, values[row]),
-    write: (batch, row) => {
-      set(batch, row)
-      return NUMBER_TEXT_BYTES_MAX
-    },
-  }
+  return { write, textBytes: (row) => textBytesOf(feature, values[row]) }
 }
 
-function numberSetter(schema: RecordSchema, feature: FeatureSchema, data: Data): NumberSetter {
+function numberSetter(schema: RecordSchema, feature: FeatureSchema, data: Data): SlotWriter['write'] {
   const { slot } = feature
   if (feature.kind === KIND_FRACTIONAL) {
     if (!isFractional(data)) throw wrongType(schema, feature, data, FRACTIONAL_TYPES)
@@ -85,15 +78,22 @@ function numberSetter(schema: RecordSchema, feature: FeatureSchema, data: Data):
       const value = values[row]!
       if (!Number.isFinite(value)) throw notFinite(schema, feature, value)
       batch.setFractional(slot, value)
+      return NUMBER_TEXT_BYTES_MAX
     }
   }
   if (!isIntegral(data)) throw wrongType(schema, feature, data, INTEGRAL_TYPES)
   if (data.values instanceof BigInt64Array) {
     const words = wordsOf(data.values)
-    return (batch, row) => batch.setIntegerWords(slot, words[row * 2]!, words[row * 2 + 1]!)
+    return (batch, row) => {
+      batch.setIntegerWords(slot, words[row * 2]!, words[row * 2 + 1]!)
+      return NUMBER_TEXT_BYTES_MAX
+    }
   }
   const values = data.values as Int32Array
-  return (batch, row) => batch.setInteger(slot, values[row]!)
+  return (batch, row) => {
+    batch.setInteger(slot, values[row]!)
+    return NUMBER_TEXT_BYTES_MAX
+  }
 }
 
 const notFinite = (schema: RecordSchema, feature: FeatureSchema, value: number): MillraceError =>

@@ -15,7 +15,7 @@ import { CollectionPacker } from './collection-packer.ts'
 import { ID_EMPTY, ID_OK, IdScratch } from './id-scratch.ts'
 import type { Ingestion } from './ingest.ts'
 import type { Operation } from './record-packer.ts'
-import { tooLarge } from './value-checks.ts'
+import { checkExpiry, tooLarge } from './value-checks.ts'
 
 export type ArrowInput = Table | RecordBatch
 
@@ -123,6 +123,7 @@ class ArrowRowReader {
     head.targets = operation.targets
     head.invocationUs = operation.invocationUs
     head.ttlSeconds = operation.ttlSeconds
+    if (operation.ttlSeconds > 0) checkExpiry(this.#schema, instant.seconds, operation.ttlSeconds)
     const batch = batches[shard]!
     const id = this.#id
     batch.beginRow(head, id.source, id.bytes, id.high, id.low, instant.seconds, instant.nanos, instant.digits)

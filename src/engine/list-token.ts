@@ -22,7 +22,11 @@ export function encodeToken(featureGroup: number, shard: number, after: Uint8Arr
 export function decodeToken(text: string | undefined, featureGroup: number, shards: number): ListStart {
   if (text === undefined) return { shard: 0, after: undefined }
   const token = Buffer.from(text, 'base64url')
-  const isWhole = token.length >= HEADER_BYTES && token.readUInt32LE(0) === crc32(token.subarray(4))
+  // Decoding passes over characters that are none of its alphabet, so the text is compared too.
+  const isWhole =
+    token.length >= HEADER_BYTES &&
+    token.readUInt32LE(0) === crc32(token.subarray(4)) &&
+    token.toString('base64url') === text
   if (!isWhole || token.readUInt32LE(4) !== featureGroup || token.readUInt32LE(8) >= shards) {
     throw invalid('token: not a token that listRecords of this feature group returned')
   }

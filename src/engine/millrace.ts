@@ -17,6 +17,7 @@ import { openStore, type RecoverySummary, type StoreParts } from './open-store.t
 import { type MillraceOptions, resolveOptions, type StoreLocation } from './options.ts'
 import type { ShardClient } from './shard-client.ts'
 import { type StoreStatistics, summarise } from './statistics.ts'
+import type { StoreCore } from './store-core.ts'
 
 export class Millrace {
   /**
@@ -53,6 +54,14 @@ export class Millrace {
 
   get shards(): number {
     return this.#parts.identity.shards
+  }
+
+  /**
+   * What other faces built on the engine need of it.
+   * @internal
+   */
+  get core(): StoreCore {
+    return this.#parts.core
   }
 
   get recovery(): RecoverySummary {

@@ -9,7 +9,6 @@ import type { BatchBuilder } from '../codec/batch-builder.ts'
 import { FLAG_NO_TIME, FLAG_TOMBSTONE } from '../codec/row.ts'
 import { invalid, type MillraceError, quote } from '../core/errors.ts'
 import {
-  EVENT_SECONDS_MAX,
   FRACTIONAL_EVENT_TIME_FORMAT,
   fractionalInstant,
   instantFromMs,
@@ -28,6 +27,7 @@ import {
 import { CollectionPacker } from './collection-packer.ts'
 import { ID_EMPTY, ID_ILL_FORMED, ID_OK, IdScratch } from './id-scratch.ts'
 import {
+  checkExpiry,
   checkFractional,
   checkIntegral,
   checkTextLength,
@@ -228,15 +228,6 @@ export class RecordPacker {
     this.#lastEventTime = value
   }
 
-  /** R-404 */
-  #checkExpiry(ttlSeconds: number): void {
-    if (this.#instant.seconds + ttlSeconds <= EVENT_SECONDS_MAX) return
-    throw this.#error(
-      this.#schema.eventTime,
-      `the ttl of ${ttlSeconds} seconds takes the expiry past the year 9999`,
-    )
-  }
-
   #noEventTime(): void {
     this.#lastEventTime = undefined
     this.#instant.seconds = 0
@@ -251,7 +242,7 @@ export class RecordPacker {
     head.invocationUs = operation.invocationUs
     head.flags = flags
     head.ttlSeconds = operation.ttlSeconds
-    if (operation.ttlSeconds > 0) this.#checkExpiry(operation.ttlSeconds)
+    if (operation.ttlSeconds > 0) checkExpiry(this.#schema, this.#instant.seconds, operation.ttlSeconds)
     const { id } = this
     const { seconds, nanos, digits } = this.#instant
     batch.beginRow(head, id.source, id.bytes, id.high, id.low, seconds, nanos, digits)

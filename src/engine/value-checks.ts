@@ -1,6 +1,7 @@
 /** What a value of each feature type may be, how large a record may be, and the errors that say what is wrong. */
 import { numberText } from '../codec/collection.ts'
 import { invalid, type MillraceError, quote } from '../core/errors.ts'
+import { EVENT_SECONDS_MAX } from '../core/event-time.ts'
 import { limits } from '../core/limits.ts'
 import type { FeatureSchema, RecordSchema } from '../core/model.ts'
 
@@ -11,6 +12,16 @@ export const ILL_FORMED = 'found ill-formed Unicode (a lone surrogate)'
 const MINUS_ZERO = Symbol('-0')
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
+
+/** R-404: an expiry past the year 9999 could not be written. */
+export function checkExpiry(schema: RecordSchema, eventSeconds: number, ttlSeconds: number): void {
+  if (eventSeconds + ttlSeconds <= EVENT_SECONDS_MAX) return
+  throw featureError(
+    schema,
+    schema.eventTime,
+    `the ttl of ${ttlSeconds} seconds takes the expiry past the year 9999`,
+  )
+}
 
 /** @param index - of an element of a collection */
 export function checkFractional(

@@ -7,10 +7,10 @@ import { ScratchMemory } from '../../src/codec/scratch-memory.ts'
 import { RowChunks } from '../../src/stores/row-chunks.ts'
 import { type PlacedRow, placeRows, SCHEMA, type TestRow } from '../fixtures/packed-rows.ts'
 
-const WRITE_TIME_MS = 1_772_366_400_123
+const WRITE_TIME_US = 1_772_366_400_123
 
 function build(rows: readonly PlacedRow[], sliceRows: number, memory?: ScratchMemory): ColumnPart {
-  const builder = new ColumnBuilder(SCHEMA, rows.length, WRITE_TIME_MS, memory)
+  const builder = new ColumnBuilder(SCHEMA, rows.length, WRITE_TIME_US, memory)
   for (let from = 0; from < rows.length; from += sliceRows) {
     const slice = rows.slice(from, from + sliceRows)
     builder.append({
@@ -41,8 +41,9 @@ const expected = ({
   note: note ?? null,
   count: count ?? null,
   score: score ?? null,
-  write_time: WRITE_TIME_MS,
-  api_invocation_time: invocationUs,
+  // The library tells microseconds as milliseconds with a fraction.
+  write_time: WRITE_TIME_US / 1000,
+  api_invocation_time: invocationUs / 1000,
   is_deleted: operation !== 'put',
 })
 
@@ -111,8 +112,8 @@ describe('columns', () => {
       ['note', 'Utf8', true],
       ['count', 'Int64', true],
       ['score', 'Float64', true],
-      ['write_time', 'Timestamp<MILLISECOND, UTC>', false],
-      ['api_invocation_time', 'Timestamp<MILLISECOND, UTC>', false],
+      ['write_time', 'Timestamp<MICROSECOND, UTC>', false],
+      ['api_invocation_time', 'Timestamp<MICROSECOND, UTC>', false],
       ['is_deleted', 'Bool', false],
     ])
   })

@@ -22,7 +22,7 @@ const entry: ManifestEntry = {
   bytes: 23_454,
   sha256: 'ab'.repeat(32),
   latestEventSeconds: 1_772_321_415,
-  writeTimeUs: 1_772_321_500_123,
+  writeTimeUs: 1_772_321_500_123_456,
   parts: [
     { shard: 0, rows: 400, firstLsn: 1, lastLsn: 900 },
     { shard: 1, rows: 600, firstLsn: 5, lastLsn: 2 ** 53 - 1 },
@@ -58,7 +58,7 @@ describe('the header', () => {
 describe('a frame', () => {
   it('has exactly these bytes', () => {
     const frame = Buffer.from(encodeOne({ ...entry, path: 'é', parts: [] }))
-    expect(frame.subarray(0, 8).toString('hex')).toBe('08010000cc47d164')
+    expect(frame.subarray(0, 8).toString('hex')).toBe('100100007f90793f')
     expect(frame.subarray(8).toString()).toBe(GOLDEN_BODY)
   })
 
@@ -109,4 +109,4 @@ describe('a frame', () => {
 const GOLDEN_BODY =
   '[{"featureGroup":3,"featureGroupName":"trips","round":12,"eventHour":492288,"path":"é","rows":1000,' +
   `"bytes":23454,"sha256":"${'ab'.repeat(32)}","latestEventSeconds":1772321415,` +
-  '"writeTimeUs":1772321500123,"parts":[]}]  '
+  '"writeTimeUs":1772321500123456,"parts":[]}]       '

@@ -148,6 +148,38 @@ describe('an offline store with collections', () => {
   })
 })
 
+describe('records with collections, read from offline files', () => {
+  it('are the records that were written, and rebuild the online store', async () => {
+    const store = await openStore({ extensions: true })
+    const group = await newGroup(store)
+    const records = [
+      {
+        id: 'a',
+        at: AT,
+        words: ['x', '', 'x'],
+        digits: [2n ** 62n, -1],
+        codes: [2, 1],
+        embedding: [0.5, -0],
+      },
+      { id: 'b', at: AT, words: [], codes: [] },
+      { id: 'c', at: AT },
+    ]
+    await group.ingest(records)
+    await group.flush()
+    // The order of rows with one event time is open.
+    const history = new Map<string, object>()
+    for await (const { id, words, digits, codes, embedding } of group.history()) {
+      history.set(id, { id, words, digits, codes, embedding })
+    }
+    expect(['a', 'b', 'c'].map((id) => history.get(id))).toEqual(
+      records.map(({ at: _, ...record }) => record),
+    )
+    expect(await group.checkAgreement()).toMatchObject({ differences: [] })
+    await group.rebuildOnline()
+    expect(await group.getMany(['a', 'b', 'c'])).toEqual(records)
+  })
+})
+
 describe('an Arrow table with lists', () => {
   const store = sharedStore({ extensions: true })
 

@@ -92,23 +92,34 @@ describe('the history of a store', () => {
     expect(await notes()).toEqual([2, 'late'])
   })
 
-  it('reads files from before a feature was there, beside those that have it (R-533)', async () => {
-    const group = await newGroup()
-    const { offlineDirectory } = store.current.describe(group.name)
-    await group.put({ id: 'old', at: '2026-03-01T12:00:00Z', fare: 1, note: 'x' })
+  it('reads files from before a feature was added, alone and beside those that have it (R-533)', async () => {
+    const typed = await newGroup()
+    const group = store.current.featureGroup(typed.name)
+    await group.put({ id: 'old', at: '2026-03-01T12:00:00Z', fare: 1 })
     await group.flush()
-    const [file] = parquetFiles(offlineDirectory!)
-    const duckDb = await openDuckDb()
-    await duckDb.connection.run(`CREATE TABLE old AS SELECT * EXCLUDE (note, riders) FROM ${sqlFile(file!)}`)
-    await duckDb.connection.run(`COPY old TO ${sqlText(file!)} (FORMAT parquet)`)
-    duckDb.close()
-    expect(await all(group.history({ columns: ['fare', 'riders'] }))).toMatchObject([{ fare: 1 }])
-    await group.put({ id: 'new', at: '2026-03-01T12:30:00Z', riders: 2 })
-    const rows = await all(group.history({ sorted: true, columns: ['id', 'riders', 'note'] }))
-    expect(rows.map(({ id, riders, note }) => [id, riders, note])).toEqual([
-      ['new', 2, undefined],
-      ['old', undefined, undefined],
+    const addFeatures = { tip: 'Integral', hour: 'String' } as const
+    await store.current.updateFeatureGroup(group.name, { addFeatures })
+    const columns = ['id', 'fare', 'tip', 'hour']
+    expect(await all(group.history({ columns }))).toEqual([
+      {
+        id: 'old',
+        fare: 1,
+        write_time: expect.any(Date),
+        api_invocation_time: expect.any(Date),
+        is_deleted: false,
+      },
     ])
+    await group.put({ id: 'new', at: '2026-03-01T12:30:00Z', tip: 2, hour: 'x' })
+    const rows = await all(group.history({ view: 'latest', sorted: true, columns }))
+    expect(rows).toMatchObject([
+      { id: 'new', tip: 2, hour: 'x' },
+      { id: 'old', fare: 1 },
+    ])
+    expect(rows[1]).not.toHaveProperty('tip')
+    const base = ['old', 'new'].map((id) => ({ id, at: '2026-03-02T00:00:00Z' }))
+    const joined = await all(group.pointInTimeJoin(base, { columns: ['tip'] }))
+    expect(joined.map(({ features }) => features)).toEqual([{}, { tip: 2 }])
+    expect(await group.checkAgreement()).toMatchObject({ isAgreed: true, onlineRecords: 2 })
   })
 
   it('counts only files that the manifest names', async () => {
@@ -304,5 +315,49 @@ describe('the online store', () => {
     await expect(offline.rebuildOnline()).rejects.toThrow(
       'feature group "rides" has no online store to rebuild',
     )
+  })
+
+  it('gets collections back as they were, too', async () => {
+    const store = await openStore({ extensions: true })
+    const items = await store.createFeatureGroup({
+      name: 'items',
+      recordIdentifier: 'id',
+      eventTime: 'at',
+      features: {
+        id: 'Integral',
+        at: 'Fractional',
+        words: { type: 'String', collection: 'List' },
+        codes: { type: 'Integral', collection: 'Set' },
+        embedding: { type: 'Fractional', collection: 'Vector', dimension: 2 },
+      },
+      online: { tier: 'InMemory' },
+    })
+    const records = [
+      {
+        id: 2n ** 63n - 1n,
+        at: -62_167_219_200,
+        words: ['b', '', 'b'],
+        codes: [2n ** 62n, 1],
+        embedding: [0.1, -0],
+      },
+      { id: -7, at: 1_772_366_400.25, words: [], embedding: [5e-324, 1e300] },
+    ]
+    await items.ingest(records, { stores: ['offline'] })
+    const report = await items.rebuildOnline({ verify: true })
+    expect(report).toMatchObject({
+      written: 2,
+      rejected: 0,
+      agreement: { isAgreed: true, offlineRecords: 2 },
+    })
+    expect(await items.getMany([2n ** 63n - 1n, -7])).toEqual(records)
+    expect(await all(items.history({ view: 'latest', sorted: true, columns: ['codes'] }))).toMatchObject([
+      {},
+      { codes: [2n ** 62n, 1] },
+    ])
+    await items.put({ id: -7, at: 1_772_366_400.25, words: ['x'] }, { stores: ['online'] })
+    const { differences } = await items.checkAgreement()
+    expect(differences).toEqual([
+      { id: '-7', kind: 'different', feature: 'words', offline: [], online: ['x'] },
+    ])
   })
 })
