@@ -9,7 +9,7 @@ import { join } from 'node:path'
 
 /**
  * `tested`: by the tests named. `different`: on purpose, for the reason given. `server`: of the wire, to be proven with
- * the server. `service`: a fact of the real service that there is nothing to do for. `open`: a gap, stated.
+ * the server. `service`: a fact or a liberty of the real service, with nothing to prove here. `open`: a gap, stated.
  * `missing`: neither a test nor a reason.
  */
 export type Status = 'tested' | 'different' | 'server' | 'service' | 'open' | 'missing'
@@ -154,7 +154,7 @@ export function render({ sections, verdicts }: Conformance): string {
     `| tested | ${count('tested')} | the tests named cite the rule |`,
     `| different | ${count('different')} | deliberately not as in the real service, for the reason given |`,
     `| server | ${count('server')} | concerns the wire; proven with the server |`,
-    `| service | ${count('service')} | a fact of the real service that there is nothing to do for |`,
+    `| service | ${count('service')} | a fact or a liberty of the real service; nothing to prove here |`,
     `| open | ${count('open')} | not proven yet, as stated |`,
   ]
   for (const [section, title] of sections) {

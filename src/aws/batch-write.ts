@@ -3,7 +3,7 @@ import { MillraceError } from '../core/errors.ts'
 import type { StoreCore } from '../engine/store-core.ts'
 import type { BatchWriteRecordEntry, BatchWriteRecordOutput, DataPlaneInput } from './data-plane-shapes.ts'
 import { type GroupDirectory, isGroupMissing } from './group-directory.ts'
-import type { RecordWriter } from './record-writer.ts'
+import { RecordWriter } from './record-writer.ts'
 import { isTransient, ServiceError } from './service-error.ts'
 
 type Input = DataPlaneInput<'BatchWriteRecord'>
@@ -22,6 +22,10 @@ export async function batchWriteRecord(
 ): Promise<BatchWriteRecordOutput> {
   const writers = input.Entries.map(({ FeatureGroupName }) => writerOf(groups, FeatureGroupName))
   if (writers.every(isGroupMissing)) throw ServiceError.from('data', writers[0])
+  for (const writer of new Set(writers)) {
+    // Before the first row is packed: all rows of the call have one time.
+    if (writer instanceof RecordWriter && writer.mustWait) await writer.room()
+  }
   const outcomes = await Promise.allSettled(startWrites(core, input, writers))
   const failures = outcomes.map((outcome) =>
     outcome.status === 'rejected' ? { cause: outcome.reason } : undefined,

@@ -22,6 +22,7 @@ import {
 import { expiresAtOf, featureValuesOf, selectFeatures } from './feature-values.ts'
 import { GroupDirectory, isGroupMissing } from './group-directory.ts'
 import { readIdOffence } from './record-check.ts'
+import type { WriteRequest } from './record-writer.ts'
 import { ServiceError, type ServiceErrorCode } from './service-error.ts'
 import { checkInput } from './shapes.ts'
 
@@ -49,10 +50,10 @@ export class DataPlane {
    */
   async putRecord(input: DataPlaneInput<'PutRecord'>): Promise<void> {
     const { FeatureGroupName, Record, TargetStores, TtlDuration } = this.#check('PutRecord', input)
-    await orServiceError(() => {
-      const invocationUs = this.#store.core.invocationUs()
-      const request = { targetStores: TargetStores, ttl: TtlDuration, invocationUs }
-      return this.#groups.writer(FeatureGroupName).put(Record, request)
+    await orServiceError(async () => {
+      const writer = this.#groups.writer(FeatureGroupName)
+      if (writer.mustWait) await writer.room()
+      await writer.put(Record, this.#request(TargetStores, TtlDuration))
     }, 'ValidationError')
   }
 
@@ -95,11 +96,11 @@ export class DataPlane {
       TargetStores,
       DeletionMode = 'SoftDelete',
     } = this.#check('DeleteRecord', input)
-    await orServiceError(() => {
-      const invocationUs = this.#store.core.invocationUs()
-      const request = { targetStores: TargetStores, ttl: undefined, invocationUs }
+    await orServiceError(async () => {
       const writer = this.#groups.writer(FeatureGroupName)
-      return writer.delete(RecordIdentifierValueAsString, EventTime, DeletionMode, request)
+      if (writer.mustWait) await writer.room()
+      const request = this.#request(TargetStores, undefined)
+      await writer.delete(RecordIdentifierValueAsString, EventTime, DeletionMode, request)
     }, 'ValidationError')
   }
 
@@ -165,11 +166,17 @@ export class DataPlane {
   async updateRecord(input: DataPlaneInput<'UpdateRecord'>): Promise<void> {
     const { FeatureGroupName, RecordIdentifierValueAsString, Features, TargetStores, TtlDuration } =
       this.#check('UpdateRecord', input)
-    await orServiceError(() => {
-      const invocationUs = this.#store.core.invocationUs()
-      const request = { targetStores: TargetStores, ttl: TtlDuration, invocationUs }
-      return this.#groups.writer(FeatureGroupName).update(RecordIdentifierValueAsString, Features, request)
+    await orServiceError(async () => {
+      const writer = this.#groups.writer(FeatureGroupName)
+      if (writer.mustWait) await writer.room()
+      const request = this.#request(TargetStores, TtlDuration)
+      await writer.update(RecordIdentifierValueAsString, Features, request)
     })
+  }
+
+  /** To be made when the row is packed: times of invocation rise from row to row. */
+  #request(targetStores: WriteRequest['targetStores'], ttl: WriteRequest['ttl']): WriteRequest {
+    return { targetStores, ttl, invocationUs: this.#store.core.invocationUs() }
   }
 
   /** Steps 1 and 2 of R-031. */

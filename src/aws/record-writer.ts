@@ -42,7 +42,20 @@ export class RecordWriter {
     this.session = session
   }
 
-  /** Resolves when the record is durable and visible. @throws INVALID_ARGUMENT; THROTTLED */
+  /**
+   * To be awaited before anything is written where `mustWait`: clients do not retry what is refused, so a call under
+   * overload is answered late instead (R-281).
+   * @throws THROTTLED if too many calls wait
+   */
+  room(): Promise<void> {
+    return this.session.puts.room()
+  }
+
+  get mustWait(): boolean {
+    return !this.session.puts.hasRoom
+  }
+
+  /** Resolves when the record is durable and visible. @throws INVALID_ARGUMENT */
   put(record: readonly WrittenValue[], request: WriteRequest): Promise<void> {
     return this.session.write((batches) => {
       const targets = this.#targets(request.targetStores)
@@ -52,7 +65,7 @@ export class RecordWriter {
         operation(OPERATION_PUT, targets, ttlSeconds, request),
         batches,
       )
-    })
+    }, true)
   }
 
   /** @throws RECORD_NOT_FOUND; EVENT_TIME_OLDER; INVALID_ARGUMENT */
@@ -99,7 +112,7 @@ export class RecordWriter {
       this.#currentPacker().packDelete(id, eventTime, operation(kind, targets, 0, request), batches)
     // Without the online store there is nothing a hard delete could be compared with (R-234).
     const isConditional = mode === 'HardDelete' && (targets & TARGET_ONLINE) !== 0
-    return isConditional ? this.#deleteIfLater(pack, eventTime) : this.session.write(pack)
+    return isConditional ? this.#deleteIfLater(pack, eventTime) : this.session.write(pack, true)
   }
 
   /** The refusal in the words of the API (OQ-02). */

@@ -81,6 +81,8 @@ export const limits = {
   /** The same while writers wait for room, and while somebody waits for the merge to end: fewer syncs. */
   mergeSliceRecordsFull: 2000,
   mergeSliceRecordsFlush: 4000,
+  /** And while records are being read. */
+  mergeSliceRecordsReading: 400,
   /** Rows turned into columns at once; a slice should stay in the processor's cache. */
   columnSliceRows: 8192,
   /** How long a shard merges, or makes columns, before it looks at its messages again. */
@@ -91,6 +93,8 @@ export const limits = {
   /** How long after a read a shard keeps its turns short. */
   readingMs: 250,
 
+  /** Calls of the API that wait for room in a feature group's buffer; more are refused. */
+  waitingCallsMax: 256,
   listPageMax: 10_000,
   ingestErrorsKept: 1000,
 } as const

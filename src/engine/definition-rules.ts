@@ -20,6 +20,13 @@ const NAME_RULE = '1 to 64 letters, digits, "-" and "_", a letter or digit at bo
 const isName = (text: unknown): text is string =>
   typeof text === 'string' && text.length <= limits.nameLengthMax && NAME.test(text)
 
+/** Columns that the Spark writer of the service adds (R-046). */
+const SPARK_NAMES = new Set(['year', 'month', 'day', 'hour', 'temp_event_time_col'])
+
+/** @returns the features that are allowed, but will be in the way of the service's Spark writer (R-046) */
+export const sparkNames = (features: readonly FeatureModel[]): string[] =>
+  features.map((feature) => feature.name).filter((name) => SPARK_NAMES.has(name.toLowerCase()))
+
 /**
  * @param hasExtensions - of the store
  * @throws INVALID_ARGUMENT saying what is wrong, and which switch would allow it

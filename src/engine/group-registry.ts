@@ -7,8 +7,8 @@
  * group's columns are never built while its schema is being changed; at most one update of a group at a time (R-532).
  */
 import { invalid, MillraceError, quote } from '../core/errors.ts'
-import type { FeatureGroupModel, GroupSettings } from '../core/model.ts'
-import { checkPlan } from './definition-rules.ts'
+import type { FeatureGroupModel, FeatureModel, GroupSettings } from '../core/model.ts'
+import { checkPlan, sparkNames } from './definition-rules.ts'
 import { differenceOf, modelOf } from './group-model.ts'
 import type { GroupPlan } from './group-plan.ts'
 import { GroupSession } from './group-session.ts'
@@ -85,6 +85,7 @@ export class GroupRegistry {
       )
     }
     const group = catalog.add((number) => modelOf(this.#parts, number, plan))
+    warnOfNames(group.name, group.features)
     await keep(this.#creations, group.number, this.#sendModel(group))
     return group
   }
@@ -122,6 +123,7 @@ export class GroupRegistry {
     const context = { hasExtensions: core.hasExtensions, nowMs: core.clock.nowMs() }
     // Checked before waiting for anything, so that a wrong update is refused at once.
     updatedModel(this.find(name), change, context)
+    warnOfNames(spelling, change.addFeatures ?? [])
     // One file has the columns of one schema, and its parts come from all shards: no round may be under way.
     const updating = publisher.exclusive(async () => {
       core.checkOpen()
@@ -206,6 +208,15 @@ export class GroupRegistry {
   #askAll<T>(ask: (shard: ShardClient) => Promise<T>): Promise<T[]> {
     return Promise.all(this.#parts.core.shards.map(ask))
   }
+}
+
+function warnOfNames(group: string, features: readonly FeatureModel[]): void {
+  const names = sparkNames(features)
+  if (names.length === 0) return
+  process.emitWarning(
+    `feature group "${group}": the Spark writer of SageMaker reserves the names of ${names.join(', ')}`,
+    'MillraceWarning',
+  )
 }
 
 /** Keeps a promise in a map until it is settled. */

@@ -85,11 +85,14 @@ export class GroupSession {
     return (online ? TARGET_ONLINE : 0) | (offline ? TARGET_OFFLINE : 0)
   }
 
-  /** Sends a row with the next batch. Resolves when it is durable and visible. */
-  write(pack: PackOne): Promise<void> {
+  /**
+   * Sends a row with the next batch. Resolves when it is durable and visible.
+   * @param isAdmitted - the caller has waited for room (`puts.room`)
+   */
+  write(pack: PackOne, isAdmitted = false): Promise<void> {
     try {
       this.checkOpen()
-      this.puts.checkRoom()
+      if (!isAdmitted) this.puts.checkRoom()
       return this.puts.added(pack(this.puts.batches))
     } catch (thrown) {
       return Promise.reject(thrown)

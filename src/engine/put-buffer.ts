@@ -28,6 +28,8 @@ export class PutBuffer {
   readonly #inFlight: number[]
   #waitingBytes = 0
   #isScheduled = false
+  /** Callers that wait for room, in the order they came. */
+  readonly #callers: (() => void)[] = []
 
   constructor(core: StoreCore, featureGroup: number) {
     this.#core = core
@@ -38,9 +40,25 @@ export class PutBuffer {
     this.#inFlight = core.shards.map(() => 0)
   }
 
+  get hasRoom(): boolean {
+    return this.#callers.length === 0 && this.#waitingBytes <= this.#core.gate.limit
+  }
+
+  /**
+   * Resolves when there is room, in the order of the calls: for callers that would rather wait than be refused. What they
+   * write in the same turn of the event loop may pass the budget.
+   * @throws THROTTLED if too many wait already
+   */
+  async room(): Promise<void> {
+    if (this.#callers.length >= limits.waitingCallsMax) {
+      throw new MillraceError('THROTTLED', `${this.#callers.length} calls wait for room already`)
+    }
+    await new Promise<void>((resolve) => this.#callers.push(resolve))
+  }
+
   /** @throws THROTTLED if more single writes wait than the memory budget has room for */
   checkRoom(): void {
-    if (this.#waitingBytes <= this.#core.gate.limit) return
+    if (this.hasRoom) return
     throw new MillraceError(
       'THROTTLED',
       `${this.#waitingBytes} bytes of single writes wait already; await some of them before making more`,
@@ -98,6 +116,7 @@ export class PutBuffer {
       this.#waitingBytes += batch.bytes
       sent = gate.acquire(batch.bytes).then(() => {
         this.#waitingBytes -= batch.bytes
+        this.#admitNext()
         return this.#core.send(shard, batch)
       })
     } else {
@@ -110,5 +129,12 @@ export class PutBuffer {
       if (this.#inFlight[shard] === 0 && this.batches[shard]!.recordCount > 0) this.#send(shard)
     })
     outcome.resolve(sent)
+  }
+
+  /** One caller at a time: what it writes decides whether there is room for the next. */
+  #admitNext(): void {
+    if (this.#callers.length === 0 || this.#waitingBytes > this.#core.gate.limit) return
+    this.#callers.shift()!()
+    setImmediate(() => this.#admitNext())
   }
 }

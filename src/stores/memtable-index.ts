@@ -41,6 +41,8 @@ const LOAD_MAX = 0.6
 const DISTANCE_MAX = 512
 /** Such a table grows further than its size asks for, up to this many slots a record. */
 const SLOTS_PER_RECORD_MAX = 64
+/** Share of its slots that a table must have used for its memory to be used again. */
+const REUSE_MIN = 0.15
 
 export interface HashRange {
   /** Lowest high hash half of the shard, inclusive, and the number of values in its range. */
@@ -54,6 +56,11 @@ export const hashRangeOfShard = (shard: number, shardCount: number): HashRange =
   return { low, span: end - low }
 }
 
+export interface IndexMemory {
+  readonly words: Uint32Array
+  readonly capacity: number
+}
+
 export class MemtableIndex {
   size = 0
   /** Whether a version of this feature group, here or below, may have an expiry. */
@@ -64,12 +71,26 @@ export class MemtableIndex {
   readonly #range: HashRange
   readonly #chunks: RowChunks
 
-  constructor(range: HashRange, chunks: RowChunks, capacity = CAPACITY_MIN) {
+  /** @param memory - of an index that is not used any more, with anything in it */
+  constructor(range: HashRange, chunks: RowChunks, memory?: IndexMemory) {
+    const { words, capacity } = memory ?? {
+      words: new Uint32Array((CAPACITY_MIN + spareSlots(CAPACITY_MIN)) * 4),
+      capacity: CAPACITY_MIN,
+    }
     this.#range = range
     this.#chunks = chunks
     this.#capacity = capacity
     this.#scale = capacity / range.span
-    this.#words = new Uint32Array((capacity + spareSlots(capacity)) * 4)
+    this.#words = memory === undefined ? words : words.fill(0)
+  }
+
+  /**
+   * The table's memory for the next generation's: growing again step by step would stall commits and reads for as long
+   * as it takes to move all slots. Undefined if so little of it was used that the next one had better start small.
+   */
+  get memory(): IndexMemory | undefined {
+    if (this.size < this.#capacity * REUSE_MIN) return undefined
+    return { words: this.#words, capacity: this.#capacity }
   }
 
   get bytes(): number {

@@ -317,6 +317,7 @@ export class Shard {
   }
 
   #sliceRecords(): number {
+    if (this.#isReading) return limits.mergeSliceRecordsReading
     if (this.#flushWaiters.length > 0) return limits.mergeSliceRecordsFlush
     return this.#budgets.isFull() ? limits.mergeSliceRecordsFull : limits.mergeSliceRecords
   }

@@ -106,6 +106,17 @@ describe('a batch of reads', () => {
   })
 })
 
+it('a batch of large records is answered whole (R-204)', async () => {
+  const ids = Array.from({ length: 20 }, (_, i) => `large ${i}`)
+  const note = 'x'.repeat(340_000)
+  await Promise.all(
+    ids.map((id) => plane.putRecord({ FeatureGroupName: 'b', Record: apiRecord({ id, at: AT, note }) })),
+  )
+  const { Records, UnprocessedIdentifiers } = await get(of('b', ids))
+  expect(UnprocessedIdentifiers).toEqual([])
+  expect(Records.map(({ Record }) => Record[2]?.ValueAsString?.length)).toEqual(ids.map(() => note.length))
+})
+
 describe('what is wrong with some ids only', () => {
   it('is told once for each of them, and the others are answered (R-195, R-196, R-197)', async () => {
     const output = await get(

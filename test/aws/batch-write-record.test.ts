@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { DataPlane } from '../../src/aws/data-plane.ts'
 import type { BatchWriteRecordEntry, DataPlaneInput } from '../../src/aws/data-plane-shapes.ts'
 import { MillraceError } from '../../src/core/errors.ts'
+import { limits } from '../../src/core/limits.ts'
 import { apiRecord, refused, type Texts } from '../fixtures/api.ts'
 import { offlineRows } from '../fixtures/offline-rows.ts'
 import { openStore, sharedStore } from '../fixtures/open-store.ts'
@@ -235,42 +236,53 @@ describe('what may succeed later', () => {
     })
   })
 
-  it('comes of real overload, never as an error, and nothing is lost or written twice (R-279, R-281, R-291)', async () => {
-    const small = await openStore({ memoryBytes: 32 * 1024 * 1024 })
-    await small.createFeatureGroup({
-      name: 'g',
-      recordIdentifier: 'id',
-      eventTime: 'at',
-      features: { id: 'String', at: 'String', v: 'String' },
-    })
-    const loaded = new DataPlane(small)
+  it('under overload is waited for: no entry of many large calls comes back, and none is lost (R-281, R-291)', async () => {
+    const loaded = await openLoaded()
     const big = 'x'.repeat(300_000)
-    const calls = Array.from({ length: 8 }, (_, call) =>
-      Array.from({ length: 25 }, (_, i) => entry('g', { id: `${call} ${i}`, at: AT, v: big })),
+    const ids = Array.from({ length: 100 }, (_, i) => `${i}`)
+    const entries = ids.map((id) => entry('g', { id, at: AT, note: big }))
+    const calls = [0, 25, 50, 75].map((from) =>
+      loaded.batchWriteRecord({ Entries: entries.slice(from, from + 25) }),
     )
-    const outcomes = await Promise.allSettled(calls.map((Entries) => loaded.batchWriteRecord({ Entries })))
-    const written: string[] = []
-    for (const [call, outcome] of outcomes.entries()) {
-      if (outcome.status === 'rejected') {
-        expect(outcome.reason).toMatchObject({ code: 'ServiceUnavailable' })
-        continue
-      }
-      expect(outcome.value.Errors).toEqual([])
-      const open = new Set(outcome.value.UnprocessedEntries)
-      for (const each of calls[call]!) if (!open.has(each)) written.push(each.Record[0]!.ValueAsString!)
+    for (const output of await Promise.all(calls))
+      expect(output).toEqual({ Errors: [], UnprocessedEntries: [] })
+    const { RecordIdentifiers } = await loaded.listRecords({ FeatureGroupName: 'g' })
+    expect([...RecordIdentifiers].sort()).toEqual([...ids].sort())
+  })
+
+  it('is refused as ServiceUnavailable if too many calls wait, and what waited is written in order (R-281)', async () => {
+    const loaded = await openLoaded()
+    const big = 'x'.repeat(300_000)
+    const first = loaded.batchWriteRecord({
+      Entries: Array.from({ length: 25 }, (_, i) => entry('g', { id: `${i}`, at: AT, note: big })),
+    })
+    const puts = await Promise.allSettled(
+      Array.from({ length: limits.waitingCallsMax + 10 }, (_, i) =>
+        loaded.putRecord({ FeatureGroupName: 'g', Record: apiRecord({ id: 'last', at: AT, count: `${i}` }) }),
+      ),
+    )
+    expect(await first).toEqual({ Errors: [], UnprocessedEntries: [] })
+    const refusals = puts.slice(limits.waitingCallsMax)
+    expect(puts.slice(0, limits.waitingCallsMax).every(({ status }) => status === 'fulfilled')).toBe(true)
+    for (const outcome of refusals) {
+      expect(outcome).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'ServiceUnavailable', statusCode: 503 },
+      })
     }
-    expect(written.length).toBeLessThan(200)
-    expect(written.length).toBeGreaterThan(0)
-    const listed: string[] = []
-    for (let NextToken: string | undefined; ; ) {
-      const page = await loaded.listRecords({ FeatureGroupName: 'g', ...(NextToken && { NextToken }) })
-      listed.push(...page.RecordIdentifiers)
-      NextToken = page.NextToken
-      if (NextToken === undefined) break
-    }
-    expect(listed.sort()).toEqual(written.sort())
-  }, 30_000)
+    const of = { FeatureGroupName: 'g', RecordIdentifierValueAsString: 'last' }
+    expect((await loaded.getRecord(of)).Record).toEqual(
+      apiRecord({ id: 'last', at: AT, count: `${limits.waitingCallsMax - 1}` }),
+    )
+  })
 })
+
+/** A store whose budget one large call exceeds. */
+async function openLoaded(): Promise<DataPlane> {
+  const small = await openStore({ memoryBytes: limits.memoryBytesMin })
+  await small.createFeatureGroup({ ...BASE, name: 'g', offline: false })
+  return new DataPlane(small)
+}
 
 describe('a batch of writes is refused as a whole, and nothing is written', () => {
   const fine = entry('a', { id: 'not written', at: AT })

@@ -67,6 +67,19 @@ describe('a listing', () => {
     expect(pages.map((page) => page.length)).toEqual([100, 1])
   })
 
+  it('has exactly as many in every tier (R-322)', async () => {
+    await store.current.createFeatureGroup({
+      ...BASE,
+      name: 'memory',
+      offline: false,
+      online: { tier: 'InMemory' },
+    })
+    for (const id of idsOf(5)) {
+      await plane.putRecord({ FeatureGroupName: 'memory', Record: apiRecord({ id, at: AT }) })
+    }
+    expect((await pagesOf('memory', { MaxResults: 2 })).map((page) => page.length)).toEqual([2, 2, 1])
+  })
+
   it('has soft-deleted ids only if asked, and hard-deleted ones never (R-326, R-327)', async () => {
     await groupOf('deleted', ['live', 'soft', 'hard'])
     const remove = (RecordIdentifierValueAsString: string, DeletionMode: 'SoftDelete' | 'HardDelete') =>

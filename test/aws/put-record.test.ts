@@ -82,6 +82,18 @@ describe('a put', () => {
     expect(await get('Both', 'again')).toEqual(apiRecord(record))
   })
 
+  it('may have a feature as soon as its group has it; older records have no value of it (R-127, R-533)', async () => {
+    await store.current.createFeatureGroup({ ...BASE, name: 'growing' })
+    await put('growing', { id: 'old', at: AT, note: 'x' })
+    expect(await refused(put('growing', { id: 'new', at: AT, more: '1' }))).toMatchObject({
+      code: 'ValidationError',
+    })
+    await store.current.updateFeatureGroup('growing', { addFeatures: { more: 'Integral' } })
+    await put('growing', { id: 'new', at: AT, more: '1' })
+    expect(await get('growing', 'new')).toEqual(apiRecord({ id: 'new', at: AT, more: '1' }))
+    expect(await get('growing', 'old')).toEqual(apiRecord({ id: 'old', at: AT, note: 'x' }))
+  })
+
   it('keeps ids apart that differ only in text (R-099)', async () => {
     const ids = ['1', '01', '1.0', '1.00', 'a', 'A', '\u00e9', 'e\u0301']
     for (const id of ids) await put('Both', { id, at: AT, note: id })

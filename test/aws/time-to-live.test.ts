@@ -7,6 +7,7 @@ import { DataPlane } from '../../src/aws/data-plane.ts'
 import type { TtlDuration } from '../../src/aws/data-plane-shapes.ts'
 import { ManualClock } from '../../src/core/clock.ts'
 import { apiRecord, refused, type Texts } from '../fixtures/api.ts'
+import { offlineRows } from '../fixtures/offline-rows.ts'
 import { sharedStore } from '../fixtures/open-store.ts'
 
 const DAY_MS = 86_400_000
@@ -216,6 +217,61 @@ describe('a record whose time has come', () => {
     expect(await get('without', 'past')).toEqual({})
   })
 
+  it('goes in every tier, and its rows offline stay (R-406, R-407, R-408)', async () => {
+    await store.current.createFeatureGroup({
+      ...BASE,
+      name: 'memory',
+      offline: false,
+      online: { tier: 'InMemory', ttl: { unit: 'Seconds', value: 30 } },
+    })
+    for (const name of ['without', 'v2', 'memory']) {
+      await put(name, { id: 'tier', at: at() }, name === 'memory' ? {} : ttl(30, 'Seconds'))
+      await put(name, { id: 'short', at: at() }, ttl(15, 'Seconds'))
+    }
+    for (const [seconds, expected] of [
+      [14, ['tier', 'short']],
+      [15, ['tier']],
+      [35, []],
+    ] as const) {
+      clock.set(startMs + seconds * 1000)
+      for (const name of ['without', 'v2', 'memory']) {
+        const found = ['tier', 'short'].map(async (id) =>
+          (await get(name, id)).Record === undefined ? [] : [id],
+        )
+        expect((await Promise.all(found)).flat(), `${name} after ${seconds} s`).toEqual(expected)
+      }
+    }
+    await store.current.flush()
+    const rows = await offlineRows(store.current.describe('v2').offlineDirectory!)
+    expect(rows.filter((row) => row['id'] === 'tier' && row['is_deleted'] === false)).toHaveLength(1)
+  })
+
+  it('is not changed by an older put, whatever that says (R-397, OQ-39)', async () => {
+    await put('without', { id: 'older', at: at() }, ttl(2))
+    await put('without', { id: 'older', at: at(-60) }, ttl(1, 'Minutes'))
+    await put('without', { id: 'older', at: at(-60) })
+    expect((await get('without', 'older')).ExpiresAt).toBe(day(2))
+  })
+
+  it('keeps that time as a soft-deleted one, and is then not even listed as such (R-239, R-327, OQ-40)', async () => {
+    await put('without', { id: 'tombstone', at: at() }, ttl(30, 'Seconds'))
+    await plane.deleteRecord({
+      FeatureGroupName: 'without',
+      RecordIdentifierValueAsString: 'tombstone',
+      EventTime: at(1),
+    })
+    const isListed = async (): Promise<boolean> => {
+      const all = { FeatureGroupName: 'without', IncludeSoftDeletedRecords: true }
+      return (await plane.listRecords(all)).RecordIdentifiers.includes('tombstone')
+    }
+    clock.set(startMs + 29_999)
+    expect(await isListed()).toBe(true)
+    clock.set(startMs + 30_000)
+    expect(await isListed()).toBe(false)
+    await put('without', { id: 'tombstone', at: at() })
+    expect((await get('without', 'tombstone')).Record).toBeDefined()
+  })
+
   it('stays if it was put again without a time to live (R-400)', async () => {
     await put('without', { id: 'again', at: at() }, ttl(1, 'Seconds'))
     await put('without', { id: 'again', at: at() })
@@ -223,6 +279,19 @@ describe('a record whose time has come', () => {
     clock.set(startMs + 10_000)
     expect((await get('without', 'again')).Record).toBeDefined()
   })
+})
+
+it('of a group that changes counts for records put from then on (R-391, R-393)', async () => {
+  const change = (value: number | null) =>
+    store.current.updateFeatureGroup('with', { ttl: value === null ? null : { unit: 'Days', value } })
+  await put('with', { id: 'before', at: at() })
+  await change(1)
+  await put('with', { id: 'after', at: at() })
+  await change(null)
+  await put('with', { id: 'none', at: at() })
+  const expiries = ['before', 'after', 'none'].map(async (id) => (await get('with', id)).ExpiresAt)
+  expect(await Promise.all(expiries)).toEqual([day(4), day(1), undefined])
+  await change(4)
 })
 
 describe('the time to live of an update', () => {

@@ -211,6 +211,16 @@ describe('an update is refused', () => {
   })
 })
 
+it('works at once on a group that became Standard_V2 (R-369)', async () => {
+  await store.current.createFeatureGroup({ ...BASE, name: 'migrated' })
+  await put({ id: 'a', at: AT, note: 'x' }, 'migrated')
+  const migrated = { FeatureGroupName: 'migrated' }
+  expect(await refused(update('a', { note: 'y' }, migrated))).toMatchObject({ code: 'ValidationError' })
+  await store.current.updateFeatureGroup('migrated', { tier: 'Standard_V2' })
+  await update('a', { note: 'y' }, migrated)
+  expect(await get('a', 'migrated')).toEqual(apiRecord({ id: 'a', at: AT, note: 'y' }))
+})
+
 it('works on every tier, and with more features, with the extensions (R-351, R-353)', async () => {
   const extended = await openStore({ extensions: true })
   await extended.createFeatureGroup({

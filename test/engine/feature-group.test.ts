@@ -119,15 +119,18 @@ describe('a value', () => {
     '2026-03-01T12:00:00.120Z',
     '2026-03-01T12:00:00.000000000Z',
     '9999-12-31T23:59:59.999999999Z',
-  ])('may be the event time %s: its text, its hour and its order are kept (f.4, R-101, R-461)', async (at) => {
-    const group = await store.current.ensureFeatureGroup({ ...VALUES, name: 'times' })
-    await group.put({ id: at, at })
-    expect(await group.get(at)).toEqual({ id: at, at })
-    await store.current.flush()
-    expect(await group.get(at)).toEqual({ id: at, at })
-    const rows = (await rowsOf(store.current, 'times')).filter((row) => row['id'] === at)
-    expect(rows.map((row) => [row['at'], row['hour']])).toEqual([[at, at.slice(0, 13)]])
-  })
+  ])(
+    'may be the event time %s: its text, its hour and its order are kept (f.4, R-101, R-461)',
+    async (at) => {
+      const group = await store.current.ensureFeatureGroup({ ...VALUES, name: 'times' })
+      await group.put({ id: at, at })
+      expect(await group.get(at)).toEqual({ id: at, at })
+      await store.current.flush()
+      expect(await group.get(at)).toEqual({ id: at, at })
+      const rows = (await rowsOf(store.current, 'times')).filter((row) => row['id'] === at)
+      expect(rows.map((row) => [row['at'], row['hour']])).toEqual([[at, at.slice(0, 13)]])
+    },
+  )
 
   it.each([
     [-62_167_219_200, '0000-01-01T00'],

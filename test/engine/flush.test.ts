@@ -154,18 +154,21 @@ describe('a file', () => {
     ['0000-01-01T00:00:00Z', '0000-01-01T00', '00000101T000000Z'],
     ['9999-12-31T23:59:59.999999999Z', '9999-12-31T23', '99991231T235959Z'],
     ['2024-02-29T12:00:00Z', '2024-02-29T12', '20240229T120000Z'],
-  ])('with the latest event time %s lies in the hour %s and is called %s_ (R-460, R-461, R-462, R-463)', async (at, hour, name) => {
-    const group = await store.current.createFeatureGroup({ ...DEFINITION, name: `g${name}` })
-    await group.put({ id: 'latest', at })
-    await group.put({ id: 'earlier', at: `${at.slice(0, 13)}:00:00Z` })
-    await group.flush()
-    const { offlineDirectory } = store.current.describe(group.name)
-    const files = parquetFiles(offlineDirectory!)
-    expect(files.map(hourOfFile)).toEqual([hour])
-    expect(basename(files[0]!)).toMatch(new RegExp(`^${name}_[0-9A-Za-z]{16}\\.parquet$`))
-    const year = `year=${hour.slice(0, 4)}/month=${hour.slice(5, 7)}/day=${hour.slice(8, 10)}/hour=${hour.slice(11)}`
-    expect(dirname(files[0]!)).toBe(join(offlineDirectory!, year))
-  })
+  ])(
+    'with the latest event time %s lies in the hour %s and is called %s_ (R-460, R-461, R-462, R-463)',
+    async (at, hour, name) => {
+      const group = await store.current.createFeatureGroup({ ...DEFINITION, name: `g${name}` })
+      await group.put({ id: 'latest', at })
+      await group.put({ id: 'earlier', at: `${at.slice(0, 13)}:00:00Z` })
+      await group.flush()
+      const { offlineDirectory } = store.current.describe(group.name)
+      const files = parquetFiles(offlineDirectory!)
+      expect(files.map(hourOfFile)).toEqual([hour])
+      expect(basename(files[0]!)).toMatch(new RegExp(`^${name}_[0-9A-Za-z]{16}\\.parquet$`))
+      const year = `year=${hour.slice(0, 4)}/month=${hour.slice(5, 7)}/day=${hour.slice(8, 10)}/hour=${hour.slice(11)}`
+      expect(dirname(files[0]!)).toBe(join(offlineDirectory!, year))
+    },
+  )
 
   it('has the features in order, then the service columns, in the types that were promised (R-452, R-453, R-464, R-471, R-472)', async () => {
     const features = { z: 'Fractional', id: 'String', n: 'Integral', at: 'String' } as const

@@ -103,6 +103,25 @@ describe('at the same time', () => {
   })
 })
 
+it('warns of names that the Spark writer reserves, and takes them (R-046)', async () => {
+  const store = await openStore()
+  const warnings: string[] = []
+  const listen = (warning: Error): void => void warnings.push(warning.message)
+  process.on('warning', listen)
+  try {
+    await store.createFeatureGroup({ ...TRIPS, features: { ...TRIPS.features, Month: 'Integral' } })
+    await store.updateFeatureGroup('trips', { addFeatures: { hour: 'Integral', minute: 'Integral' } })
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    process.off('warning', listen)
+  }
+  expect(warnings).toEqual(
+    ['Month', 'hour'].map(
+      (name) => `feature group "trips": the Spark writer of SageMaker reserves the names of ${name}`,
+    ),
+  )
+})
+
 describe('the place of offline files', () => {
   const location = { accountId: '123456789012', region: 'us-west-2' }
   const store = sharedStore({ location })

@@ -213,6 +213,22 @@ describe('how long a record stays', () => {
     expect(await idsOf(group as unknown as Fading)).toEqual([])
   })
 
+  it('is that of the example: 30 seconds for the group, 15 for a record of its own (R-406)', async () => {
+    clock.set(START)
+    const online = { ttl: seconds(30) }
+    const group = await store.current.createFeatureGroup({ ...DEFINITION, name: 'example', online })
+    await group.put({ id: 'group', at: AT })
+    await group.put({ id: 'own', at: AT }, { ttl: seconds(15) })
+    const found = async (): Promise<boolean[]> =>
+      (await group.getMany(['group', 'own'])).map((record) => record !== undefined)
+    expect(await found()).toEqual([true, true])
+    clock.advance(15_000)
+    expect(await found()).toEqual([true, false])
+    clock.advance(20_000)
+    expect(await found()).toEqual([false, false])
+    expect(await group.get('group')).toBeUndefined()
+  })
+
   it('has no end by default (R-392)', async () => {
     clock.set(START)
     const group = await store.current.createFeatureGroup({ ...DEFINITION, name: 'endless' })

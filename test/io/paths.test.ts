@@ -1,4 +1,5 @@
 /** Names of files: fixed by examples, read back as they were made, and unable to leave their directory. */
+import { normalize } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { eventHour } from '../../src/core/event-time.ts'
@@ -6,10 +7,12 @@ import {
   catalogFile,
   hourDirectory,
   isTemporaryName,
+  locationOfUri,
   lockFile,
   manifestFile,
   type OfflineLocation,
   offlineDataDirectory,
+  offlineDataUri,
   offlineRoot,
   onlineDirectory,
   parquetFileName,
@@ -101,6 +104,44 @@ describe('an offline path', () => {
       expect(() => offlineDataDirectory({ ...location, bucket: bad })).toThrow('plain name')
     }
     expect(() => offlineDataDirectory({ ...location, bucket: '' })).toThrow('plain name')
+  })
+
+  it('of any URI that is taken stays below the root, and no part of it is hidden or too long', () => {
+    const part = fc.oneof(
+      fc.constantFrom('', '.', '..', '...', '.a', '%2E', 'a\\b', '\0', '~', ' ', 'é'.repeat(130)),
+      fc.string({ unit: 'grapheme', maxLength: 40 }),
+      fc.string({ unit: 'binary', maxLength: 10 }),
+    )
+    let taken = 0
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+        let place: ReturnType<typeof locationOfUri>
+        try {
+          place = locationOfUri(`s3://${parts.join('/')}`)
+        } catch (error) {
+          expect(String(error)).toMatch(/expected (a URI|at most 255 bytes|a prefix)/)
+          return
+        }
+        taken++
+        const path = offlineDataDirectory({ ...location, ...place })
+        const names = path.split('/').slice(1)
+        expect(normalize(path)).toBe(path)
+        expect(names[0]).toBe('r')
+        for (const name of names) {
+          expect(name).not.toMatch(/^\.|[\\\p{Cc}]/u)
+          expect(Buffer.byteLength(name)).toBeLessThanOrEqual(255)
+        }
+      }),
+      { numRuns: 500 },
+    )
+    expect(taken).toBeGreaterThan(50)
+  })
+
+  it('is named as a URI like the one it was made from, without the slashes at its end (R-511)', () => {
+    const tail = '123456789012/sagemaker/us-west-2/offline-store/rides-1768469400/data'
+    for (const uri of ['s3://lake/fs/', 's3://lake/fs', 's3://lake/fs//']) {
+      expect(offlineDataUri(uri, location)).toBe(`s3://lake/fs/${tail}`)
+    }
   })
 
   it('agrees with the calendar for every hour of years 0 to 9999 (R-461)', () => {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type HashRange,
   hashRangeOfShard,
+  type IndexMemory,
   MemtableIndex,
   STATE_ABSENT,
   STATE_RESOLVED,
@@ -22,6 +23,12 @@ interface Entry {
   readonly low: number
 }
 
+/** Memory of another index, full of what must not be found again. */
+const used = (capacity: number): IndexMemory => ({
+  words: new Uint32Array((capacity + 64 + (capacity >>> 3)) * 4).fill(7),
+  capacity,
+})
+
 class Table {
   readonly chunks = new RowChunks()
   readonly index: MemtableIndex
@@ -31,7 +38,7 @@ class Table {
   #lsn = 1
 
   constructor(range: HashRange = WHOLE, capacity?: number) {
-    this.index = new MemtableIndex(range, this.chunks, capacity)
+    this.index = new MemtableIndex(range, this.chunks, capacity === undefined ? undefined : used(capacity))
   }
 
   put(entries: readonly Entry[], state = 0): void {
@@ -94,6 +101,20 @@ const entry = (range: HashRange): fc.Arbitrary<Entry> => {
     low: fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.constantFrom(0, 1, 0xffff_ffff)),
   })
 }
+
+describe("an index's memory", () => {
+  it('serves another index, unless too little of it was used', () => {
+    const first = new Table()
+    const ids = Array.from({ length: 400 }, (_, i) => ({ id: `id-${i}`, high: i * 10_000_000, low: i }))
+    first.put(ids.slice(0, 100))
+    expect(first.index.memory).toBeUndefined()
+    first.put(ids.slice(100))
+    const memory = first.index.memory!
+    const second = new MemtableIndex(WHOLE, first.chunks, memory)
+    expect([second.size, second.bytes]).toEqual([0, first.index.bytes])
+    expect(second.nextRun(0, [])).toBe(second.slotCount)
+  })
+})
 
 describe('an index', () => {
   it.each([
