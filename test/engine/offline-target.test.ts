@@ -2,7 +2,7 @@
  * Goal: an offline store that cannot be written to stops nobody and loses nothing (R-482).
  * Method: a file stands where a directory of the store has to be.
  */
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { expect, it } from 'vitest'
 import { ControlPlane } from '../../src/aws/control-plane.ts'
@@ -26,7 +26,7 @@ it('takes writes while files cannot be made, tells so, and makes them when they 
       ?.Status
   const { offlineDirectory } = store.describe('blocked')
   const obstacle = dirname(offlineDirectory!)
-  rmSync(obstacle, { recursive: true, force: true })
+  mkdirSync(dirname(obstacle), { recursive: true })
   writeFileSync(obstacle, 'in the way')
 
   await group.put({ id: 'a', at: AT, n: 1 })
