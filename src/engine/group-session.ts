@@ -162,7 +162,7 @@ export class GroupSession {
         const { count } = requests[s]!
         if (count === 0) return
         const keys = requests[s]!.finish()
-        const reply = await shard.request({ type: 'get', featureGroup: this.number, keys, count }, [keys])
+        const reply = await shard.reads.read(this.number, keys, count)
         const bytes = Buffer.from(reply)
         let at = 0
         for (const position of positions[s]!) {

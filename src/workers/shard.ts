@@ -26,10 +26,12 @@ import type {
   ShardStatistics,
   TimedStage,
 } from './protocol.ts'
+import type { ReadLane } from './read-lane.ts'
 
 export interface ShardParts extends CommitParts {
   readonly config: ShardConfig
   readonly expirer: Expirer
+  readonly reads: ReadLane
 }
 
 const ZERO_FILL_BYTES = 1024 * 1024
@@ -149,9 +151,7 @@ export class Shard {
 
   watermarkUs({ featureGroup, upToUs }: ShardRequestOf<'watermark'>): number {
     this.#throwIfFailed()
-    const { offline, stamps } = this.#parts
-    stamps.observe(upToUs)
-    return offline.watermarkUs(featureGroup, stamps.lastUs)
+    return this.#parts.offline.watermarkUs(featureGroup, this.#parts.stamps.observe(upToUs))
   }
 
   /** Looks at ages and budgets; called on a timer, because an idle store must flush too. */
@@ -170,11 +170,9 @@ export class Shard {
     }
   }
 
-  /** Takes out everything that has expired by now. @returns the number of records */
+  /** Takes out everything merged that has expired by now. @returns the number of records */
   async expire(): Promise<number> {
     const before = this.#expired
-    // A version of a memtable has a timer only if it was to expire soon when it was written; a stored one always.
-    await this.flushOnline()
     this.#isExpiring = true
     while (this.#isExpiring) {
       this.#throwIfFailed()
@@ -239,19 +237,23 @@ export class Shard {
   }
 
   #work(): void {
-    const { online, clock } = this.#parts
+    const { online, clock, reads } = this.#parts
     const isFull = this.#budgets.isFull()
     let committed = 0
     if (!this.#committer.queue.isEmpty && !isFull)
       committed = this.#committer.commit(this.#isReading ? limits.commitBytesReading : limits.commitBytesMax)
     if (this.#isExpiring && !isFull) committed += this.#expire()
+    reads.serve()
     this.#freezeIfDue(isFull)
     this.#askForFlush()
     // The merge keeps pace with the writes, so that it ends before the active memtable is full.
     let slices = this.#budgets.mergeSlicesAfter(committed)
     const untilMs = clock.monotonicMs() + this.#turnMsMax()
     let wantsStep = online.isMerging
-    while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) wantsStep = this.#mergeStep()
+    while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) {
+      wantsStep = this.#mergeStep()
+      reads.serve()
+    }
     const wantsCommit = !this.#committer.queue.isEmpty || this.#isExpiring
     if (wantsStep || (wantsCommit && !this.#budgets.isFull())) this.#scheduleTurn()
   }
