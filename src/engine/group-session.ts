@@ -227,6 +227,23 @@ export class GroupSession {
   }
 
   /**
+   * Every row with an invocation time up to here is in a file, and no row to come has one; microseconds. Writes on
+   * their way are stamped anew if they reach the log after this, as those that are overtaken always are (R-479).
+   */
+  async watermarkUs(): Promise<number> {
+    this.checkOpen()
+    if (!this.#model.offline) {
+      throw invalid(`feature group "${this.name}" has no offline store`, { featureGroup: this.name })
+    }
+    const request = {
+      type: 'watermark',
+      featureGroup: this.number,
+      upToUs: this.core.invocationUs(),
+    } as const
+    return Math.min(...(await Promise.all(this.core.shards.map((shard) => shard.request(request)))))
+  }
+
+  /**
    * Lets the writes that are on their way finish. The store refuses further ones by then: an ingestion ends with its
    * next batch.
    */

@@ -11,6 +11,12 @@ import type { RowChunk, RowChunks } from './row-chunks.ts'
 
 const GROWTH_START = 16
 
+/** What a buffer knows of its first row: the least of all its rows. */
+interface FirstRow {
+  readonly lsn: number
+  readonly invocationUs: number
+}
+
 /** The rows of one feature group in one event hour. */
 export class HourBuffer {
   rows = 0
@@ -25,16 +31,19 @@ export class HourBuffer {
   readonly featureGroup: number
   readonly eventHour: number
   readonly firstLsn: number
+  /** Invocation time of the first row, the least of all. */
+  readonly firstInvocationUs: number
   /** Monotonic time of the first row, for the flush age. */
   readonly firstMs: number
   #places = new Uint32Array(GROWTH_START * 2)
   /** Where the first row's place is; what lies before it was cut off. */
   #start = 0
 
-  constructor(featureGroup: number, eventHour: number, firstLsn: number, nowMs: number) {
+  constructor(featureGroup: number, eventHour: number, first: FirstRow, nowMs: number) {
     this.featureGroup = featureGroup
     this.eventHour = eventHour
-    this.firstLsn = firstLsn
+    this.firstLsn = first.lsn
+    this.firstInvocationUs = first.invocationUs
     this.firstMs = nowMs
     this.lastMs = nowMs
   }
@@ -69,13 +78,17 @@ export class HourBuffer {
     return this.#places[this.#start + i * 2 + 1]!
   }
 
-  /** Moves the first rows into a buffer of their own; sizes and times are the caller's to set in both. */
-  cutFront(rows: number, firstLsn: number): { front: HourBuffer; rest: HourBuffer } {
+  /**
+   * Moves the first rows into a buffer of their own; sizes and event times are the caller's to set in both.
+   * @param first - the first row of the rest
+   */
+  cutFront(rows: number, first: FirstRow): { front: HourBuffer; rest: HourBuffer } {
     const cut = this.#start + rows * 2
-    const front = new HourBuffer(this.featureGroup, this.eventHour, this.firstLsn, this.firstMs)
+    const own = { lsn: this.firstLsn, invocationUs: this.firstInvocationUs }
+    const front = new HourBuffer(this.featureGroup, this.eventHour, own, this.firstMs)
     front.#places = this.#places.slice(this.#start, cut)
     front.rows = rows
-    const rest = new HourBuffer(this.featureGroup, this.eventHour, firstLsn, this.firstMs)
+    const rest = new HourBuffer(this.featureGroup, this.eventHour, first, this.firstMs)
     rest.#places = this.#places
     rest.#start = cut
     rest.rows = this.rows - rows
@@ -115,16 +128,17 @@ export class HourBuffers {
     nowMs: number,
   ): void {
     const seconds = chunk.f64[(valueStart(chunk, row) + VALUE_SECONDS) >>> 3]!
+    const invocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
     let buffer = this.#last
     if (buffer === undefined || buffer.eventHour !== eventHour || buffer.featureGroup !== featureGroup) {
-      buffer = this.#bufferFor(featureGroup, eventHour, lsn, nowMs)
+      buffer = this.#bufferFor(featureGroup, eventHour, { lsn, invocationUs }, nowMs)
     }
     const rowBytes = chunk.u32[(row + ROW_BYTES) >>> 2]!
     const indexBytes = buffer.indexBytes
     buffer.append(chunk.number, row)
     buffer.bytes += rowBytes
     buffer.lastLsn = lsn
-    buffer.lastInvocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
+    buffer.lastInvocationUs = invocationUs
     buffer.lastMs = nowMs
     if (seconds > buffer.latestSeconds) buffer.latestSeconds = seconds
     this.rowBytes += rowBytes
@@ -196,20 +210,21 @@ export class HourBuffers {
     let rows = 0
     let bytes = 0
     let latestSeconds = Number.NEGATIVE_INFINITY
-    let last = 0
     while (rows < buffer.rows && bytes < bytesMax) {
       const chunk = this.#chunks.get(buffer.chunkAt(rows))
-      last = buffer.rowAt(rows)
-      bytes += chunk.u32[(last + ROW_BYTES) >>> 2]!
+      bytes += chunk.u32[(buffer.rowAt(rows) + ROW_BYTES) >>> 2]!
       latestSeconds = Math.max(latestSeconds, this.#secondsOf(buffer, rows))
       rows++
     }
     if (rows === buffer.rows) return [buffer]
-    const { front, rest } = buffer.cutFront(rows, this.#lsnOf(buffer, rows))
+    const { front, rest } = buffer.cutFront(rows, {
+      lsn: this.#lsnOf(buffer, rows),
+      invocationUs: this.#invocationUsOf(buffer, rows),
+    })
     front.bytes = bytes
     front.latestSeconds = latestSeconds
     front.lastLsn = this.#lsnOf(buffer, rows - 1)
-    front.lastInvocationUs = this.#chunks.get(buffer.chunkAt(rows - 1)).f64[(last + ROW_INVOCATION_US) >>> 3]!
+    front.lastInvocationUs = this.#invocationUsOf(buffer, rows - 1)
     front.lastMs = buffer.lastMs
     rest.bytes = buffer.bytes - bytes
     rest.latestSeconds = latestSeconds < buffer.latestSeconds ? buffer.latestSeconds : Number.NaN
@@ -230,16 +245,20 @@ export class HourBuffers {
     return chunk.f64[(valueStart(chunk, buffer.rowAt(i)) + VALUE_SECONDS) >>> 3]!
   }
 
+  #invocationUsOf(buffer: HourBuffer, i: number): number {
+    return this.#chunks.get(buffer.chunkAt(i)).f64[(buffer.rowAt(i) + ROW_INVOCATION_US) >>> 3]!
+  }
+
   #lsnOf(buffer: HourBuffer, i: number): number {
     const chunk = this.#chunks.get(buffer.chunkAt(i))
     return chunk.f64[valueStart(chunk, buffer.rowAt(i)) >>> 3]!
   }
 
-  #bufferFor(featureGroup: number, eventHour: number, lsn: number, nowMs: number): HourBuffer {
+  #bufferFor(featureGroup: number, eventHour: number, first: FirstRow, nowMs: number): HourBuffer {
     const key = keyOf(featureGroup, eventHour)
     let buffer = this.#open.get(key)
     if (buffer === undefined) {
-      buffer = new HourBuffer(featureGroup, eventHour, lsn, nowMs)
+      buffer = new HourBuffer(featureGroup, eventHour, first, nowMs)
       this.#open.set(key, buffer)
       this.indexBytes += buffer.indexBytes
     }

@@ -34,6 +34,13 @@ const CAPACITY_MIN = 1024
 /** Slots behind the last home, as a share of the table: room for a crowd of equal hashes at the very end. */
 const spareSlots = (capacity: number): number => 64 + (capacity >>> 3)
 const LOAD_MAX = 0.6
+/**
+ * How far from its home a record may sit. Records of all hashes never get there, but those that come in the order of
+ * their hashes do (the expiries of one second): all into one part of the table, where they form one long run.
+ */
+const DISTANCE_MAX = 512
+/** Such a table grows further than its size asks for, up to this many slots a record. */
+const SLOTS_PER_RECORD_MAX = 64
 /** Share of its slots that a table must have used for its memory to be used again. */
 const REUSE_MIN = 0.15
 
@@ -151,13 +158,16 @@ export class MemtableIndex {
   insert(at: number, chunk: RowChunk, row: number, state: number): void {
     assert(at < 0, 'an insert is of a new record')
     let slot = -1 - at
-    if (this.size >= this.#capacity * LOAD_MAX || slot >= this.slotCount - 2) {
+    const high = chunk.u32[(row + ROW_HASH_HIGH) >>> 2]!
+    const isCrowded =
+      slot - this.#home(high) > DISTANCE_MAX && this.#capacity < this.size * SLOTS_PER_RECORD_MAX
+    if (this.size >= this.#capacity * LOAD_MAX || slot >= this.slotCount - 2 || isCrowded) {
       this.#grow()
       slot = -1 - this.find(chunk, row)
     }
     const word = slot << 2
     const words = this.#words
-    words[word] = chunk.u32[(row + ROW_HASH_HIGH) >>> 2]!
+    words[word] = high
     words[word + 1] = chunk.u32[(row + ROW_HASH_LOW) >>> 2]!
     words[word + 2] = chunk.number + 1
     words[word + 3] = (row >>> 3) | state

@@ -163,6 +163,11 @@ export type ShardRequest =
   | { type: 'flushOnline' }
   /** Takes out every record whose time to live has passed by now. */
   | { type: 'expire' }
+  /**
+   * How far a feature group is published. Rows logged from now on get later invocation times than `upToUs`
+   * (microseconds), so that no row can appear below the answer.
+   */
+  | { type: 'watermark'; featureGroup: number; upToUs: number }
   | { type: 'addGroup'; group: FeatureGroupModel }
   | { type: 'dropGroup'; featureGroup: number }
   | { type: 'statistics' }
@@ -183,6 +188,8 @@ export interface ShardReplies {
   flushOnline: undefined
   /** Number of records. */
   expire: number
+  /** Every row with an invocation time up to here is published, microseconds. */
+  watermark: number
   addGroup: undefined
   dropGroup: undefined
   statistics: ShardStatistics

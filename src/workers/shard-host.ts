@@ -86,7 +86,11 @@ export class ShardHost {
       case 'flushOnline':
         return void (await shard.flushOnline())
       case 'expire':
+        // A version in a memtable has a timer only if it was to expire soon when it was written; a merged one always.
+        await shard.flushOnline()
         return shard.expire()
+      case 'watermark':
+        return shard.watermarkUs(request)
       case 'addGroup':
         this.#schemas.set(request.group.number, compileSchema(request.group))
         return undefined

@@ -149,6 +149,11 @@ export class Shard {
     return { hours, lastLsn: log.nextLsn - 1 }
   }
 
+  watermarkUs({ featureGroup, upToUs }: ShardRequestOf<'watermark'>): number {
+    this.#throwIfFailed()
+    return this.#parts.offline.watermarkUs(featureGroup, this.#parts.stamps.observe(upToUs))
+  }
+
   /** Looks at ages and budgets; called on a timer, because an idle store must flush too. */
   watch(): void {
     if (this.#failure !== undefined) return
@@ -165,7 +170,7 @@ export class Shard {
     }
   }
 
-  /** Takes out everything that has expired by now. @returns the number of records */
+  /** Takes out everything merged that has expired by now. @returns the number of records */
   async expire(): Promise<number> {
     const before = this.#expired
     // Expiries past the near horizon are only known where they are indexed.

@@ -161,6 +161,28 @@ describe('an index', () => {
     })
   })
 
+  it('spreads records that come in the order of their hashes, and takes a bounded table for it', () => {
+    const longestRun = (table: Table): number => {
+      const run: number[] = []
+      let longest = 0
+      for (let slot = 0; ; longest = Math.max(longest, run.length)) {
+        slot = table.index.nextRun(slot, run)
+        if (run.length === 0) return longest
+      }
+    }
+    const inHashOrder = (step: number): Entry[] =>
+      Array.from({ length: 5000 }, (_, i) => ({ id: `id-${i}`, high: i * step, low: i }))
+    const spread = new Table()
+    spread.put(inHashOrder(20_000))
+    expect(longestRun(spread)).toBeLessThan(1500)
+    // Neighbours that no table of a reasonable size can tell apart stay together.
+    const crowd = new Table()
+    crowd.put(inHashOrder(1))
+    expect(longestRun(crowd)).toBe(5000)
+    expect(crowd.index.bytes).toBeLessThan(5000 * 128 * 18)
+    expect(crowd.walk().length).toBe(5000)
+  })
+
   it('does not find what is not there', () => {
     const table = new Table()
     table.put([{ id: 'a', high: 5, low: 5 }])
