@@ -144,11 +144,6 @@ export class OnlineSide {
     this.frozen?.drop(featureGroup)
   }
 
-  /** Whether any version, of any feature group, may have an expiry. */
-  get mayExpire(): boolean {
-    return this.#expiring.size > 0
-  }
-
   /** The active memtable's table of a feature group. */
   indexFor(featureGroup: number): MemtableIndex {
     const index = this.active.indexFor(featureGroup)

@@ -27,6 +27,7 @@ import type {
   TimedStage,
 } from './protocol.ts'
 import type { ReadLane } from './read-lane.ts'
+import { shardStatistics } from './shard-statistics.ts'
 
 export interface ShardParts extends CommitParts {
   readonly config: ShardConfig
@@ -173,8 +174,6 @@ export class Shard {
   /** Takes out everything merged that has expired by now. @returns the number of records */
   async expire(): Promise<number> {
     const before = this.#expired
-    // Expiries past the near horizon are only known where they are indexed.
-    if (this.#parts.online.mayExpire) await this.flushOnline()
     this.#isExpiring = true
     while (this.#isExpiring) {
       this.#throwIfFailed()
@@ -207,24 +206,7 @@ export class Shard {
   }
 
   statistics(): ShardStatistics {
-    const { log, online, offline, chunks } = this.#parts
-    const lastLsn = log.nextLsn - 1
-    return {
-      lastLsn,
-      mergedLsn: online.mergedLsn,
-      publishedLsn: offline.publishedLsn(lastLsn),
-      queueBytes: this.#committer.queue.bytes,
-      chunkBytes: chunks.bytes,
-      memtableBytes: online.memtableBytes,
-      memtableRecords: online.memtableRecords,
-      hourBufferBytes: offline.buffers.rowBytes,
-      unpublishedRows: offline.buffers.rows,
-      openHours: offline.buffers.openCount,
-      logBytes: log.bytes,
-      expired: this.#expired,
-      online: [...online.partition.counts].map(([featureGroup, counts]) => ({ featureGroup, ...counts })),
-      timings: { ...this.#timings, columns: offline.columnsMs },
-    }
+    return shardStatistics(this.#parts, this.#committer.queue.bytes, this.#expired, this.#timings)
   }
 
   /** One turn of the loop: a commit if writes wait and there is room, then some of the merge. */
