@@ -3,17 +3,40 @@ import * as fc from 'fast-check'
 import { expect } from 'vitest'
 import type { MillraceError } from '../../src/core/errors.ts'
 import { hashHigh, shardOfHash } from '../../src/core/record-hash.ts'
-import type { IngestOptions, TargetStore } from '../../src/index.ts'
+import type { DeleteOptions, IngestOptions, PutOptions, TargetStore, TimeToLive } from '../../src/index.ts'
 import { Killed, type PlainRow } from '../fixtures/store-process.ts'
-import { type Delete, offlineRowOf, type Put, type StoreModel, type Write } from './store-model.ts'
-import type { StoreUnderTest } from './store-under-test.ts'
+import type { GroupModel } from './group-model.ts'
+import { CRASH_START_MS } from './model-groups.ts'
+import { REPLAY_PATH } from './settings.ts'
+import { DEFINITION, type StoreUnderTest } from './store-under-test.ts'
 
 export interface Run {
-  readonly model: StoreModel
+  readonly model: GroupModel
   /** Numbers the writes; every put carries one, so that no two offline rows are equal. */
   sequence: number
   readonly ids: Set<string>
+  /** The latest that the clock has shown. */
+  highestMs: number
 }
+
+type Record = PlainRow & { readonly id: string; readonly at: string }
+type Put = { readonly type: 'put'; readonly record: Record; readonly options: PutOptions }
+type Delete = {
+  readonly type: 'delete'
+  readonly id: string
+  readonly at: string
+  readonly options: DeleteOptions
+}
+type Write = Put | Delete
+
+function apply(model: GroupModel, write: Write): string {
+  if (write.type === 'put') return model.put(write.record, write.options)
+  const { mode = 'soft', ...targets } = write.options
+  return model.delete(write.id, write.at, { mode, ...targets })
+}
+
+const rowTextOf = (model: GroupModel, write: Write): string =>
+  write.type === 'put' ? model.textOfPut(write.record) : model.textOfDelete(write.id, write.at)
 
 type Command = fc.AsyncCommand<Run, StoreUnderTest>
 
@@ -68,24 +91,32 @@ const values: fc.Arbitrary<Values> = fc.record({
   s: fc.option(text),
 })
 
-const bothStores: readonly TargetStore[] = ['online', 'offline']
-
 /** A record whose number makes its row unlike all others. */
-function put(run: Run, at: string, recordId: string, { isHuge, x, s }: Values, targets = bothStores): Put {
+function put(run: Run, at: string, recordId: string, { isHuge, x, s }: Values, options: PutOptions): Put {
   run.sequence++
   run.ids.add(recordId)
   const n = isHuge ? 2n ** 63n - BigInt(run.sequence) : run.sequence
-  return { type: 'put', record: { id: recordId, at, n, x, s }, stores: targets }
+  return { type: 'put', record: { id: recordId, at, n, x, s }, options }
 }
 
-const optionsOf = (targets: readonly TargetStore[] | undefined): { stores?: readonly TargetStore[] } =>
-  targets === undefined ? {} : { stores: targets }
+const ttl = fc.constantFrom<(TimeToLive | undefined)[]>(
+  undefined,
+  undefined,
+  { unit: 'Seconds', value: 1 },
+  { unit: 'Minutes', value: 1 },
+  { unit: 'Weeks', value: 3000 },
+)
+const settings = fc
+  .record({ targets: stores, ttl })
+  .map(({ targets, ttl }): PutOptions => ({ ...(targets && { stores: targets }), ...(ttl && { ttl }) }))
+const textOf = ({ stores = [], ttl }: PutOptions): string =>
+  [...stores, ...(ttl === undefined ? [] : [`ttl ${ttl.value} ${ttl.unit}`])].join(' ')
 
-const putCommand = fc.tuple(id, eventTime, values, stores).map(([recordId, at, rest, targets]) =>
-  command(`put ${recordId.slice(-4)} ${at} ${targets ?? ''}`, async (run, store) => {
-    const write = put(run, at, recordId, rest, targets)
-    await store.process.call('put', { record: write.record, options: optionsOf(targets) })
-    run.model.apply(write)
+const putCommand = fc.tuple(id, eventTime, values, settings).map(([recordId, at, rest, options]) =>
+  command(`put ${recordId.slice(-4)} ${at} ${textOf(options)}`, async (run, store) => {
+    const write = put(run, at, recordId, rest, options)
+    await store.process.call('put', { record: write.record, options })
+    expect(apply(run.model, write)).toBe('accepted')
   }),
 )
 
@@ -93,16 +124,78 @@ const deleteCommand = fc
   .tuple(id, eventTime, fc.constantFrom('soft' as const, 'hard' as const), stores)
   .map(([recordId, at, mode, targets]) =>
     command(`${mode} delete ${recordId.slice(-4)} ${at} ${targets ?? ''}`, async (run, store) => {
-      const write: Delete = { type: 'delete', id: recordId, at, mode, stores: targets ?? bothStores }
-      const isAccepted = run.model.apply(write)
-      const options = { mode, ...optionsOf(targets) }
+      const options = { mode, ...(targets && { stores: targets }) }
+      const expected = apply(run.model, { type: 'delete', id: recordId, at, options })
       const outcome = await store.process.call('delete', { id: recordId, eventTime: at, options }).then(
         () => 'accepted',
         (error: MillraceError) => error.code,
       )
-      expect(outcome).toBe(isAccepted ? 'accepted' : 'EVENT_TIME_NOT_LATER')
+      expect(outcome).toBe(expected)
     }),
   )
+
+const updateCommand = fc
+  .tuple(id, fc.option(eventTime, { nil: undefined }), fc.option(text, { nil: undefined }), settings)
+  .map(([recordId, at, s, options]) =>
+    command(`update ${recordId.slice(-4)} ${at ?? ''} ${textOf(options)}`, async (run, store) => {
+      run.sequence++
+      const changes: PlainRow = { n: run.sequence, ...(at && { at }), ...(s !== undefined && { s }) }
+      const operation = { type: 'update', group: DEFINITION.name, id: recordId, changes, options } as const
+      const { outcome } = await store.perform(operation)
+      expect(outcome).toBe(run.model.update(recordId, changes, options))
+    }),
+  )
+
+const clockMs = fc
+  .constantFrom(-5000, 0, 500, 1000, 1500, 2000, 60_000, 61_000, 62_000)
+  .map((ms) => CRASH_START_MS + ms)
+
+/** What has expired is swept at once, so every marker can be told. */
+const clockCommand = clockMs.map((nowMs) =>
+  command(`clock ${new Date(nowMs).toISOString()}`, async (run, store) => {
+    await moveClock(run, store, { nowMs, isSweeping: true })
+    store.coverage.expired += run.model.sweep()
+  }),
+)
+
+/** The sweep is on its way when the process is killed: every marker is there once. */
+const crashExpiryCommand = fc.tuple(clockMs, fc.nat(12)).map(([nowMs, delayMs]) =>
+  command(`crash ${delayMs} ms after clock ${new Date(nowMs).toISOString()}`, async (run, store) => {
+    await moveClock(run, store, { nowMs, isSweeping: false })
+    const swept = store.perform({ type: 'expire' }).then(() => undefined, ignoreKilled)
+    await crash(store, delayMs)
+    await swept
+    await store.open()
+    await store.perform({ type: 'expire' })
+    store.coverage.expired += run.model.sweep()
+    await checkOnline(run, store, 5, true)
+  }),
+)
+
+export async function moveClock(
+  run: Run,
+  store: StoreUnderTest,
+  { nowMs, isSweeping }: { nowMs: number; isSweeping: boolean },
+): Promise<void> {
+  const at = new Date(nowMs).toISOString()
+  const { record } = put(run, at, 'clock', { isHuge: false, x: null, s: null }, {})
+  const isBack = nowMs < store.nowMs
+  const { outcome } = await store.perform({
+    type: 'clock',
+    group: DEFINITION.name,
+    nowMs,
+    isSweeping,
+    row: record,
+  })
+  expect(outcome).toBe('accepted')
+  if (isBack) run.model.sweep()
+  store.nowMs = nowMs
+  if (nowMs > run.highestMs) {
+    run.highestMs = nowMs
+    run.model.setNow(nowMs)
+  }
+  if (!isBack) run.model.put(record, {})
+}
 
 /** Rows that are refused, and the feature that is to blame. */
 const BAD_ROWS: readonly (readonly [PlainRow | null, string | undefined])[] = [
@@ -123,9 +216,9 @@ const ingestRow = fc.oneof(
 )
 
 const ingestCommand = fc
-  .tuple(fc.array(ingestRow, { maxLength: 30 }), fc.boolean(), stores)
-  .map(([rows, isNested, targets]) =>
-    command(`ingest ${rows.length} rows ${targets ?? ''}`, async (run, store) => {
+  .tuple(fc.array(ingestRow, { maxLength: 30 }), fc.boolean(), settings)
+  .map(([rows, isNested, options]) =>
+    command(`ingest ${rows.length} rows ${textOf(options)}`, async (run, store) => {
       const errors: { row: number; feature: string | undefined }[] = []
       const given = rows.map((row, i) => {
         if (typeof row === 'number') {
@@ -134,13 +227,13 @@ const ingestCommand = fc
           return bad
         }
         const [recordId, at, rest] = row
-        const write = put(run, at, recordId, rest, targets)
-        run.model.apply(write)
+        const write = put(run, at, recordId, rest, options)
+        apply(run.model, write)
         return write.record
       })
       const half = Math.floor(given.length / 2)
       const input = isNested ? [given.slice(0, half), given.slice(half)] : given
-      const report = await store.process.call('ingest', { rows: input, options: optionsOf(targets) })
+      const report = await store.process.call('ingest', { rows: input, options })
       expect(report.errors.map(({ row, feature }) => ({ row, feature }))).toEqual(errors)
       expect({ accepted: report.accepted, rejected: report.rejected, rows: report.rows }).toEqual({
         accepted: rows.length - errors.length,
@@ -153,11 +246,13 @@ const ingestCommand = fc
 /** Enough rows for log segments to roll, and for hours to be cut into several files. */
 function manyRows(run: Run, count: number): Put[] {
   return Array.from({ length: count }, (_, i) =>
-    put(run, `2026-03-0${1 + (i % 2)}T12:00:00.${i}Z`, `many-${(i * 7) % 500}`, {
-      isHuge: false,
-      x: i / 7,
-      s: 'payload '.repeat(40),
-    }),
+    put(
+      run,
+      `2026-03-0${1 + (i % 2)}T12:00:00.${i}Z`,
+      `many-${(i * 7) % 500}`,
+      { isHuge: false, x: i / 7, s: 'payload '.repeat(40) },
+      {},
+    ),
   )
 }
 
@@ -165,7 +260,7 @@ const manyCommand = fc.integer({ min: 100, max: 700 }).map((count) =>
   command(`ingest ${count} large rows`, async (run, store) => {
     const writes = manyRows(run, count)
     await store.process.call('ingest', { rows: writes.map((write) => write.record), options: {} })
-    for (const write of writes) run.model.apply(write)
+    for (const write of writes) apply(run.model, write)
   }),
 )
 
@@ -188,11 +283,13 @@ export async function checkOnline(
 ): Promise<void> {
   await store.checkRecords(run.model, [...IDS, ...run.ids, 'never written'])
   // Small pages of many records would take thousands of calls.
-  const isLarge = run.model.slots.size > 100
+  const isLarge = run.model.ids(true).length > 100
   await store.checkListing(run.model, isLarge ? pageSize * 20 : pageSize, includeSoftDeleted)
 }
 
-const flushCommand = fc.constant(command('flush', (run, store) => store.checkOffline(run.model)))
+const flushCommand = fc.constant(
+  command('flush', (run, store) => store.checkOffline(run.model, run.highestMs)),
+)
 
 const closeCommand = fc.boolean().map((isFlushing) =>
   command(`close${isFlushing ? '' : ' without flushing'} and reopen`, async (run, store) => {
@@ -204,21 +301,21 @@ const closeCommand = fc.boolean().map((isFlushing) =>
   }),
 )
 
-const lateWrite = fc.tuple(id, eventTime, values, fc.boolean())
+const lateWrite = fc.tuple(id, eventTime, values, fc.boolean(), ttl)
 
 /** Single writes are on their way when the process is killed: what was acknowledged is there, of the rest a prefix per shard. */
 const crashCommand = fc.tuple(fc.array(lateWrite, { maxLength: 40 }), fc.nat(12)).map(([late, delayMs]) =>
   command(`crash after ${delayMs} ms with ${late.length} writes on their way`, async (run, store) => {
     const acknowledged = new Set<Write>()
     const outcomes: Promise<void>[] = []
-    const writes = late.map(([recordId, at, rest, isDelete], i): Write => {
+    const writes = late.map(([recordId, at, rest, isDelete, ttl], i): Write => {
       const unique = `${at.slice(0, 19)}.${String(run.sequence + i).padStart(9, '0')}Z`
       const write: Write = isDelete
-        ? { type: 'delete', id: recordId, at: unique, mode: 'soft', stores: bothStores }
-        : put(run, at, recordId, rest)
+        ? { type: 'delete', id: recordId, at: unique, options: {} }
+        : put(run, at, recordId, rest, ttl === undefined ? {} : { ttl })
       const sent: Promise<unknown> =
         write.type === 'put'
-          ? store.process.call('put', { record: write.record, options: {} })
+          ? store.process.call('put', { record: write.record, options: write.options })
           : store.process.call('delete', { id: write.id, eventTime: write.at, options: {} })
       outcomes.push(sent.then(() => void acknowledged.add(write), ignoreKilled))
       return write
@@ -234,7 +331,7 @@ const crashCommand = fc.tuple(fc.array(lateWrite, { maxLength: 40 }), fc.nat(12)
       expect(kept, 'the log is cut at one place').toEqual([...kept].sort((a, b) => Number(b) - Number(a)))
     }
     store.coverage.survivors += survivors.size
-    for (const write of writes) if (survivors.has(write)) run.model.apply(write)
+    for (const write of writes) if (survivors.has(write)) apply(run.model, write)
     await checkOnline(run, store, 5, true)
   }),
 )
@@ -251,7 +348,7 @@ const crashIngestCommand = fc.tuple(fc.integer({ min: 0, max: 900 }), fc.nat(30)
     await store.open()
     const report = await store.process.call('ingest', { rows, options })
     expect(report.skipped + report.accepted).toBe(count)
-    for (const write of writes) run.model.apply(write)
+    for (const write of writes) apply(run.model, write)
     await checkOnline(run, store, 5, true)
   }),
 )
@@ -273,14 +370,14 @@ async function takeSurvivors(
   candidates: readonly Write[],
 ): Promise<Set<Write>> {
   const unexplained = await store.flushedRows()
-  for (const row of run.model.offline) {
+  for (const row of run.model.offlineTexts()) {
     const at = unexplained.indexOf(row)
     expect(at, `an acknowledged row is in a file: ${row.slice(0, 200)}`).toBeGreaterThanOrEqual(0)
     unexplained.splice(at, 1)
   }
   const survivors = new Set<Write>()
   for (const row of unexplained) {
-    const write = candidates.find((each) => !survivors.has(each) && offlineRowOf(each) === row)
+    const write = candidates.find((each) => !survivors.has(each) && rowTextOf(run.model, each) === row)
     expect(write, `a row in a file was once written: ${row.slice(0, 200)}`).toBeDefined()
     survivors.add(write!)
   }
@@ -302,6 +399,9 @@ export const commands = fc.commands(
     putCommand,
     deleteCommand,
     deleteCommand,
+    updateCommand,
+    updateCommand,
+    clockCommand,
     ingestCommand,
     manyCommand,
     readCommand,
@@ -309,6 +409,7 @@ export const commands = fc.commands(
     closeCommand,
     crashCommand,
     crashIngestCommand,
+    crashExpiryCommand,
   ],
-  { maxCommands: 40, size: 'max' },
+  { maxCommands: 40, size: 'max', ...(REPLAY_PATH && { replayPath: REPLAY_PATH }) },
 )

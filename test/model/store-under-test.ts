@@ -4,14 +4,18 @@ import { expect } from 'vitest'
 import type { StoreStatistics } from '../../src/index.ts'
 import { parseSegmentName, walDirectory } from '../../src/io/paths.ts'
 import { offlineRows, temporaryFiles } from '../fixtures/offline-rows.ts'
+import type { Operation, Result } from '../fixtures/store-operations.ts'
 import { StoreProcess } from '../fixtures/store-process.ts'
-import { offlineRow, type StoreModel } from './store-model.ts'
+import { type GroupModel, rowText } from './group-model.ts'
+import { CRASH_START_MS } from './model-groups.ts'
+import { checkOffline } from './offline-check.ts'
 
 export const DEFINITION = {
   name: 'readings',
   recordIdentifier: 'id',
   eventTime: 'at',
   features: { id: 'String', at: 'String', n: 'Integral', x: 'Fractional', s: 'String' },
+  online: { tier: 'Standard_V2' },
 } as const
 
 const OPTIONS = {
@@ -29,12 +33,15 @@ export interface Coverage {
   mergedMs: number
   files: number
   trims: number
+  expired: number
 }
 
 export class StoreUnderTest {
   readonly directory: string
   readonly coverage: Coverage
   process = new StoreProcess()
+  /** The clock survives a restart, as clocks do. */
+  nowMs = CRASH_START_MS
 
   constructor(directory: string, coverage: Coverage) {
     this.directory = directory
@@ -42,8 +49,9 @@ export class StoreUnderTest {
   }
 
   async open(): Promise<{ replayedRecords: number }> {
-    const { directory } = this
-    const recovery = await this.process.call('open', { directory, options: OPTIONS, definition: DEFINITION })
+    const { directory, nowMs } = this
+    const opened = { directory, options: OPTIONS, definition: DEFINITION, nowMs }
+    const recovery = await this.process.call('open', opened)
     this.coverage.replayed += recovery.replayedRecords
     return recovery
   }
@@ -68,26 +76,29 @@ export class StoreUnderTest {
     return statistics
   }
 
+  async perform(operation: Operation): Promise<Result> {
+    return (await this.process.call('operations', { operations: [operation] }))[0]!
+  }
+
   /** All rows in files, as the oracle writes them. Makes everything a file first. */
   async flushedRows(): Promise<string[]> {
     await this.process.call('flush', {})
     const rows = await offlineRows(this.directory)
     expect(temporaryFiles(this.directory).filter((name) => name.includes('.parquet'))).toEqual([])
-    return rows.map(({ hour, id, at, n, x, s, is_deleted }) =>
-      offlineRow({ hour, id, at, n, x, s, isDeleted: is_deleted }),
-    )
+    return rows.map(({ hour, id, at, n, x, s, is_deleted }) => rowText(hour, [id, at, n, x, s], is_deleted))
   }
 
-  async checkOffline(model: StoreModel): Promise<void> {
-    expect((await this.flushedRows()).sort()).toEqual([...model.offline].sort())
+  async checkOffline(model: GroupModel, highestMs: number): Promise<void> {
+    await this.process.call('flush', {})
+    await checkOffline(new Map([[DEFINITION.name, model]]), { directory: this.directory, highestMs })
   }
 
-  async checkRecords(model: StoreModel, ids: readonly string[]): Promise<void> {
+  async checkRecords(model: GroupModel, ids: readonly string[]): Promise<void> {
     const records = await this.process.call('getMany', { ids })
     expect(records).toEqual(ids.map((id) => model.get(id)))
   }
 
-  async checkListing(model: StoreModel, pageSize: number, includeSoftDeleted: boolean): Promise<void> {
+  async checkListing(model: GroupModel, pageSize: number, includeSoftDeleted: boolean): Promise<void> {
     const pages = await this.process.call('list', { pageSize, includeSoftDeleted })
     const ids = pages.flat()
     expect(new Set(ids).size, 'no id is listed twice').toBe(ids.length)
@@ -99,7 +110,7 @@ export class StoreUnderTest {
 }
 
 /** Logs whose first segment is gone. */
-function trimmedLogs(directory: string): number {
+export function trimmedLogs(directory: string): number {
   const logs = [0, 1].map((shard) => readdirSync(walDirectory(directory, shard)))
   return logs.filter((names) => !names.some((name) => parseSegmentName(name)?.sequence === 1)).length
 }
