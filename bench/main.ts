@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: where the time of a record goes, and what the whole engine does with it.
  *   --smoke         tiny sizes, to see that everything still runs
- *   --only NAMES    some of: stages, zipf, uniform, put, replay
+ *   --only NAMES    some of: stages, zipf, uniform, put, reads, replay
  *   --json FILE     also write the results there
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
@@ -23,6 +23,7 @@ const sizes = values.smoke
       ids: 10_000,
       preloaded: 20_000,
       puts: 4000,
+      reads: 6000,
       replay: 20_000,
     }
   : {
@@ -32,9 +33,10 @@ const sizes = values.smoke
       ids: 1_000_000,
       preloaded: 5_000_000,
       puts: 200_000,
+      reads: 3_000_000,
       replay: 1_000_000,
     }
-const names = values.only?.split(',') ?? ['stages', 'zipf', 'uniform', 'put', 'replay']
+const names = values.only?.split(',') ?? ['stages', 'zipf', 'uniform', 'put', 'reads', 'replay']
 const scratch = resolve('.bench')
 mkdirSync(scratch, { recursive: true })
 const directory = mkdtempSync(join(scratch, 'run-'))
@@ -55,6 +57,7 @@ try {
   if (names.includes('zipf')) report('zipf', run('zipf', sizes.records, sizes.ids))
   if (names.includes('uniform')) report('uniform', run('uniform', sizes.records, sizes.preloaded))
   if (names.includes('put')) report('put', run('put', sizes.puts, sizes.ids))
+  if (names.includes('reads')) report('reads', run('reads', sizes.reads, sizes.ids))
   if (names.includes('replay')) {
     const filled = child('fill', sizes.replay, sizes.ids)
     if (filled.signal !== 'SIGKILL') throw new Error(`filling the log failed: ${filled.stderr}`)

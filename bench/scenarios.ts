@@ -7,6 +7,7 @@ import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Millrace, type StoreStatistics } from '../src/index.ts'
 import { anonymousBytes, peakBytes } from './process-memory.ts'
+import { runReads } from './read-scenario.ts'
 import { type Draws, definition, drawIds, type Row, randomSource, rowChunks, zipf } from './workload.ts'
 
 export interface ScenarioOptions {
@@ -27,7 +28,13 @@ export interface ScenarioResult {
   readonly figures: Record<string, number>
 }
 
-export const SCENARIOS = { zipf: runZipf, uniform: runUniform, put: runPut, replay: runReplay } as const
+export const SCENARIOS = {
+  zipf: runZipf,
+  uniform: runUniform,
+  put: runPut,
+  reads: runReads,
+  replay: runReplay,
+} as const
 
 /** Ids drawn Zipf(0.99). */
 function runZipf(options: ScenarioOptions): Promise<ScenarioResult> {

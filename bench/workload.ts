@@ -77,6 +77,8 @@ export function drawIds(count: number, draw: () => number): Draws {
   return { ids }
 }
 
+export const idOf = (number: number): string => `customer-${number}`
+
 /** Arrays of 1000 records, made as they are needed; a second of event time passes every 1000 records. */
 export function* rowChunks(draws: Draws, startMs: number, seed: number): Generator<Row[]> {
   const random = randomSource(seed)
@@ -88,7 +90,7 @@ export function* rowChunks(draws: Draws, startMs: number, seed: number): Generat
       const number = draws.ids[i]!
       const value = random()
       rows.push({
-        id: `customer-${number}`,
+        id: idOf(number),
         at,
         a: value,
         b: value * 100,

@@ -16,6 +16,22 @@ describe('examples', () => {
     expect(run('resume.ts', directory)).toBe('started at row 50000, accepted 0, rejected 0\n')
   })
 
+  it('feature-store.ts writes with the shapes of the API, updates, and sees the record expire', () => {
+    const lines = run('feature-store.ts', temporaryDirectory()).split('\n')
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      Record: [{}, {}, { ValueAsString: '12.50' }, { ValueAsString: '2' }],
+      ExpiresAt: '2026-03-01T14:00:00Z',
+    })
+    expect(lines.slice(1)).toEqual([
+      '{} 1 expired',
+      'ValidationError',
+      'r-1 2026-03-01T12:00:00Z undefined false',
+      'r-1 2026-03-01T12:00:00Z 2 false',
+      'r-1 2026-03-01T14:00:00Z undefined true',
+      '',
+    ])
+  })
+
   it('arrow.ts ingests an Arrow table', () => {
     const output = run('arrow.ts', temporaryDirectory())
     expect(output).toBe("10000 0 { symbol: 'S42', at: 1770009542, price: 100 }\n")

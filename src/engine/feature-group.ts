@@ -209,6 +209,18 @@ export class FeatureGroup<
     await this.#session.flush()
   }
 
+  /**
+   * How far the offline store is complete: every row of this group whose `api_invocation_time` is at or before this
+   * moment is in a Parquet file, and no further row will have such a time (R-483). That time is the wall clock's when
+   * a write was made, or a little later; so what was acknowledged before this moment can be read from the files.
+   * Whole milliseconds, rounded down. Never falls while the store is open, nor after it is opened again unless the
+   * machine's clock was set back meanwhile.
+   * @throws INVALID_ARGUMENT if the group has no offline store
+   */
+  async watermark(): Promise<Date> {
+    return new Date(Math.floor((await this.#session.watermarkUs()) / 1000))
+  }
+
   protected override offlineSource(): OfflineSource {
     return this.#session.offlineSource()
   }

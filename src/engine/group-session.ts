@@ -162,7 +162,7 @@ export class GroupSession {
         const { count } = requests[s]!
         if (count === 0) return
         const keys = requests[s]!.finish()
-        const reply = await shard.request({ type: 'get', featureGroup: this.number, keys, count }, [keys])
+        const reply = await shard.reads.read(this.number, keys, count)
         const bytes = Buffer.from(reply)
         let at = 0
         for (const position of positions[s]!) {
@@ -224,6 +224,23 @@ export class GroupSession {
     throw invalid(`feature group "${this.name}" has no offline store to read from`, {
       featureGroup: this.name,
     })
+  }
+
+  /**
+   * Every row with an invocation time up to here is in a file, and no row to come has one; microseconds. Writes on
+   * their way are stamped anew if they reach the log after this, as those that are overtaken always are (R-479).
+   */
+  async watermarkUs(): Promise<number> {
+    this.checkOpen()
+    if (!this.#model.offline) {
+      throw invalid(`feature group "${this.name}" has no offline store`, { featureGroup: this.name })
+    }
+    const request = {
+      type: 'watermark',
+      featureGroup: this.number,
+      upToUs: this.core.invocationUs(),
+    } as const
+    return Math.min(...(await Promise.all(this.core.shards.map((shard) => shard.request(request)))))
   }
 
   /**

@@ -81,8 +81,7 @@ export async function openStore(directory: string, options: ResolvedOptions): Pr
     const history = publishedHours(opened, identity.shards)
     const reports = await Promise.all(
       shards.map((shard) =>
-        shard.request({
-          type: 'open',
+        shard.open({
           config: configOf(shard.shard, directory, identity, options, budgets),
           groups: [...catalog.all],
           ...history.of(shard.shard),

@@ -4,20 +4,27 @@
  * Invariant: a thread is never terminated, because ending one inside an LMDB transaction would hang the process:
  * no task has a signal, and the pool is closed only after the shard has answered `close`.
  */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { FixedQueue, Piscina } from 'piscina'
-import { MillraceError } from '../core/errors.ts'
-import type { ShardReplies, ShardReply, ShardRequest } from '../workers/protocol.ts'
+import { assert, MillraceError } from '../core/errors.ts'
+import type { ShardReplies, ShardReply, ShardRequest, ShardRequestOf } from '../workers/protocol.ts'
+import { ReadClient } from './read-client.ts'
 import { workerUrl } from './worker-url.ts'
 
 const CLOSE_TIMEOUT_MS = 120_000
 
 export class ShardClient {
   readonly shard: number
+  readonly reads: ReadClient
   readonly #pool: Piscina
+  #readPort: MessagePort | undefined
   #failure: MillraceError | undefined
 
   constructor(shard: number, onFailure: (error: MillraceError) => void) {
     this.shard = shard
+    const { port1, port2 } = new MessageChannel()
+    this.reads = new ReadClient(port1)
+    this.#readPort = port2
     this.#pool = new Piscina({
       filename: workerUrl('shard-worker'),
       minThreads: 1,
@@ -33,8 +40,17 @@ export class ShardClient {
     })
     this.#pool.on('error', (cause: unknown) => {
       this.#failure ??= died(shard, cause)
+      this.reads.fail(this.#failure)
       onFailure(this.#failure)
     })
+  }
+
+  /** The first request: opens the shard, and gives it its end of the read lane. */
+  open(request: Omit<ShardRequestOf<'open'>, 'type' | 'readPort'>): Promise<ShardReplies['open']> {
+    const readPort = this.#readPort
+    assert(readPort !== undefined, 'a shard is opened once')
+    this.#readPort = undefined
+    return this.request({ type: 'open', ...request, readPort }, [readPort])
   }
 
   /**
@@ -43,7 +59,7 @@ export class ShardClient {
    */
   async request<T extends ShardRequest['type']>(
     request: Extract<ShardRequest, { type: T }>,
-    transfer?: readonly ArrayBuffer[],
+    transfer?: readonly (ArrayBuffer | MessagePort)[],
   ): Promise<ShardReplies[T]> {
     if (this.#failure !== undefined) throw this.#failure
     let reply: ShardReply<ShardReplies[T]>
@@ -60,6 +76,7 @@ export class ShardClient {
   /** Ends the thread; the shard must have been closed, or have failed. */
   async close(): Promise<void> {
     await this.#pool.close()
+    this.reads.fail(new MillraceError('CLOSED', 'the store is closed'))
   }
 }
 

@@ -11,11 +11,18 @@ import type { RowChunk, RowChunks } from './row-chunks.ts'
 
 const GROWTH_START = 16
 
+/** What a buffer knows of its first row: the least of all its rows. */
+interface FirstRow {
+  readonly lsn: number
+  readonly invocationUs: number
+}
+
 /** The rows of one feature group in one event hour. */
 export class HourBuffer {
   rows = 0
   /** Sum of the packed sizes of the rows. */
   bytes = 0
+  /** Of the latest event time; not a number where a front was cut off that may have held it. */
   latestSeconds = Number.NEGATIVE_INFINITY
   lastLsn = 0
   /** Invocation time of the last row, the greatest of all. */
@@ -24,14 +31,19 @@ export class HourBuffer {
   readonly featureGroup: number
   readonly eventHour: number
   readonly firstLsn: number
+  /** Invocation time of the first row, the least of all. */
+  readonly firstInvocationUs: number
   /** Monotonic time of the first row, for the flush age. */
   readonly firstMs: number
   #places = new Uint32Array(GROWTH_START * 2)
+  /** Where the first row's place is; what lies before it was cut off. */
+  #start = 0
 
-  constructor(featureGroup: number, eventHour: number, firstLsn: number, nowMs: number) {
+  constructor(featureGroup: number, eventHour: number, first: FirstRow, nowMs: number) {
     this.featureGroup = featureGroup
     this.eventHour = eventHour
-    this.firstLsn = firstLsn
+    this.firstLsn = first.lsn
+    this.firstInvocationUs = first.invocationUs
     this.firstMs = nowMs
     this.lastMs = nowMs
   }
@@ -42,11 +54,14 @@ export class HourBuffer {
   }
 
   append(chunkNumber: number, row: number): void {
-    const at = this.rows * 2
+    const at = this.#start + this.rows * 2
     if (at === this.#places.length) {
-      const grown = new Uint32Array(at * 2)
-      grown.set(this.#places)
+      const grown = new Uint32Array(Math.max(GROWTH_START, this.rows * 2) * 2)
+      grown.set(this.#places.subarray(this.#start, at))
       this.#places = grown
+      this.#start = 0
+      this.append(chunkNumber, row)
+      return
     }
     this.#places[at] = chunkNumber
     this.#places[at + 1] = row
@@ -55,12 +70,32 @@ export class HourBuffer {
 
   /** Chunk number of the i-th row. */
   chunkAt(i: number): number {
-    return this.#places[i * 2]!
+    return this.#places[this.#start + i * 2]!
   }
 
   /** Byte offset of the i-th row in its chunk. */
   rowAt(i: number): number {
-    return this.#places[i * 2 + 1]!
+    return this.#places[this.#start + i * 2 + 1]!
+  }
+
+  /**
+   * Moves the first rows into a buffer of their own; sizes and event times are the caller's to set in both.
+   * @param first - the first row of the rest
+   */
+  cutFront(rows: number, first: FirstRow): { front: HourBuffer; rest: HourBuffer } {
+    const cut = this.#start + rows * 2
+    const own = { lsn: this.firstLsn, invocationUs: this.firstInvocationUs }
+    const front = new HourBuffer(this.featureGroup, this.eventHour, own, this.firstMs)
+    front.#places = this.#places.slice(this.#start, cut)
+    front.rows = rows
+    const rest = new HourBuffer(this.featureGroup, this.eventHour, first, this.firstMs)
+    rest.#places = this.#places
+    rest.#start = cut
+    rest.rows = this.rows - rows
+    rest.lastLsn = this.lastLsn
+    rest.lastInvocationUs = this.lastInvocationUs
+    rest.lastMs = this.lastMs
+    return { front, rest }
   }
 }
 
@@ -93,16 +128,17 @@ export class HourBuffers {
     nowMs: number,
   ): void {
     const seconds = chunk.f64[(valueStart(chunk, row) + VALUE_SECONDS) >>> 3]!
+    const invocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
     let buffer = this.#last
     if (buffer === undefined || buffer.eventHour !== eventHour || buffer.featureGroup !== featureGroup) {
-      buffer = this.#bufferFor(featureGroup, eventHour, lsn, nowMs)
+      buffer = this.#bufferFor(featureGroup, eventHour, { lsn, invocationUs }, nowMs)
     }
     const rowBytes = chunk.u32[(row + ROW_BYTES) >>> 2]!
     const indexBytes = buffer.indexBytes
     buffer.append(chunk.number, row)
     buffer.bytes += rowBytes
     buffer.lastLsn = lsn
-    buffer.lastInvocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
+    buffer.lastInvocationUs = invocationUs
     buffer.lastMs = nowMs
     if (seconds > buffer.latestSeconds) buffer.latestSeconds = seconds
     this.rowBytes += rowBytes
@@ -133,9 +169,10 @@ export class HourBuffers {
     if (this.#last === buffer) this.#last = undefined
     this.largest = undefined
     const [oldest, rest] = buffer.bytes <= bytesMax * 1.25 ? [buffer] : this.#split(buffer, bytesMax)
+    this.#settleLatest(oldest)
     if (rest === undefined) {
       this.#open.delete(key)
-      return buffer
+      return oldest
     }
     this.indexBytes += oldest.indexBytes + rest.indexBytes - buffer.indexBytes
     this.#open.set(key, rest)
@@ -145,7 +182,12 @@ export class HourBuffers {
   /** Lets go of a sealed buffer's rows, once its file is published. */
   release(buffer: HourBuffer): void {
     assert(this.#open.get(keyOf(buffer.featureGroup, buffer.eventHour)) !== buffer, 'only sealed buffers go')
-    for (let i = 0; i < buffer.rows; i++) this.#chunks.release(this.#chunks.get(buffer.chunkAt(i)))
+    // Neighbouring rows mostly lie in one chunk.
+    for (let i = 0, from = 0; i < buffer.rows; i = from) {
+      const number = buffer.chunkAt(i)
+      while (from < buffer.rows && buffer.chunkAt(from) === number) from++
+      this.#chunks.release(this.#chunks.get(number), from - i)
+    }
     this.rowBytes -= buffer.bytes
     this.indexBytes -= buffer.indexBytes
     this.rows -= buffer.rows
@@ -160,37 +202,63 @@ export class HourBuffers {
     return first
   }
 
-  /** The second part is missing if it takes the very last row, a large one, to fill the first. */
+  /**
+   * Only the rows of the oldest part are looked at: a large hour is cut again and again.
+   * @returns one part only if it takes the very last row, a large one, to fill it
+   */
   #split(buffer: HourBuffer, bytesMax: number): [HourBuffer, HourBuffer?] {
-    const parts: HourBuffer[] = []
-    let part: HourBuffer | undefined
-    for (let i = 0; i < buffer.rows; i++) {
-      const chunk = this.#chunks.get(buffer.chunkAt(i))
-      const row = buffer.rowAt(i)
-      const value = valueStart(chunk, row)
-      const lsn = chunk.f64[value >>> 3]!
-      if (part === undefined || (parts.length === 1 && part.bytes >= bytesMax)) {
-        part = new HourBuffer(buffer.featureGroup, buffer.eventHour, lsn, buffer.firstMs)
-        parts.push(part)
-      }
-      part.append(chunk.number, row)
-      part.bytes += chunk.u32[(row + ROW_BYTES) >>> 2]!
-      part.lastLsn = lsn
-      part.lastInvocationUs = chunk.f64[(row + ROW_INVOCATION_US) >>> 3]!
-      part.latestSeconds = Math.max(part.latestSeconds, chunk.f64[(value + VALUE_SECONDS) >>> 3]!)
+    let rows = 0
+    let bytes = 0
+    let latestSeconds = Number.NEGATIVE_INFINITY
+    while (rows < buffer.rows && bytes < bytesMax) {
+      const chunk = this.#chunks.get(buffer.chunkAt(rows))
+      bytes += chunk.u32[(buffer.rowAt(rows) + ROW_BYTES) >>> 2]!
+      latestSeconds = Math.max(latestSeconds, this.#secondsOf(buffer, rows))
+      rows++
     }
-    const [oldest, rest] = parts
-    assert(oldest !== undefined, 'a buffer that is split has rows')
-    if (rest === undefined) return [oldest]
-    rest.lastMs = buffer.lastMs
-    return [oldest, rest]
+    if (rows === buffer.rows) return [buffer]
+    const { front, rest } = buffer.cutFront(rows, {
+      lsn: this.#lsnOf(buffer, rows),
+      invocationUs: this.#invocationUsOf(buffer, rows),
+    })
+    front.bytes = bytes
+    front.latestSeconds = latestSeconds
+    front.lastLsn = this.#lsnOf(buffer, rows - 1)
+    front.lastInvocationUs = this.#invocationUsOf(buffer, rows - 1)
+    front.lastMs = buffer.lastMs
+    rest.bytes = buffer.bytes - bytes
+    rest.latestSeconds = latestSeconds < buffer.latestSeconds ? buffer.latestSeconds : Number.NaN
+    return [front, rest]
   }
 
-  #bufferFor(featureGroup: number, eventHour: number, lsn: number, nowMs: number): HourBuffer {
+  /** Finds the latest event time of a buffer whose front was cut off. */
+  #settleLatest(buffer: HourBuffer): void {
+    if (!Number.isNaN(buffer.latestSeconds)) return
+    buffer.latestSeconds = Number.NEGATIVE_INFINITY
+    for (let i = 0; i < buffer.rows; i++) {
+      buffer.latestSeconds = Math.max(buffer.latestSeconds, this.#secondsOf(buffer, i))
+    }
+  }
+
+  #secondsOf(buffer: HourBuffer, i: number): number {
+    const chunk = this.#chunks.get(buffer.chunkAt(i))
+    return chunk.f64[(valueStart(chunk, buffer.rowAt(i)) + VALUE_SECONDS) >>> 3]!
+  }
+
+  #invocationUsOf(buffer: HourBuffer, i: number): number {
+    return this.#chunks.get(buffer.chunkAt(i)).f64[(buffer.rowAt(i) + ROW_INVOCATION_US) >>> 3]!
+  }
+
+  #lsnOf(buffer: HourBuffer, i: number): number {
+    const chunk = this.#chunks.get(buffer.chunkAt(i))
+    return chunk.f64[valueStart(chunk, buffer.rowAt(i)) >>> 3]!
+  }
+
+  #bufferFor(featureGroup: number, eventHour: number, first: FirstRow, nowMs: number): HourBuffer {
     const key = keyOf(featureGroup, eventHour)
     let buffer = this.#open.get(key)
     if (buffer === undefined) {
-      buffer = new HourBuffer(featureGroup, eventHour, lsn, nowMs)
+      buffer = new HourBuffer(featureGroup, eventHour, first, nowMs)
       this.#open.set(key, buffer)
       this.indexBytes += buffer.indexBytes
     }

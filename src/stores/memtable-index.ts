@@ -34,6 +34,15 @@ const CAPACITY_MIN = 1024
 /** Slots behind the last home, as a share of the table: room for a crowd of equal hashes at the very end. */
 const spareSlots = (capacity: number): number => 64 + (capacity >>> 3)
 const LOAD_MAX = 0.6
+/**
+ * How far from its home a record may sit. Records of all hashes never get there, but those that come in the order of
+ * their hashes do (the expiries of one second): all into one part of the table, where they form one long run.
+ */
+const DISTANCE_MAX = 512
+/** Such a table grows further than its size asks for, up to this many slots a record. */
+const SLOTS_PER_RECORD_MAX = 64
+/** Share of its slots that a table must have used for its memory to be used again. */
+const REUSE_MIN = 0.15
 
 export interface HashRange {
   /** Lowest high hash half of the shard, inclusive, and the number of values in its range. */
@@ -47,6 +56,11 @@ export const hashRangeOfShard = (shard: number, shardCount: number): HashRange =
   return { low, span: end - low }
 }
 
+export interface IndexMemory {
+  readonly words: Uint32Array
+  readonly capacity: number
+}
+
 export class MemtableIndex {
   size = 0
   /** Whether a version of this feature group, here or below, may have an expiry. */
@@ -57,12 +71,26 @@ export class MemtableIndex {
   readonly #range: HashRange
   readonly #chunks: RowChunks
 
-  constructor(range: HashRange, chunks: RowChunks, capacity = CAPACITY_MIN) {
+  /** @param memory - of an index that is not used any more, with anything in it */
+  constructor(range: HashRange, chunks: RowChunks, memory?: IndexMemory) {
+    const { words, capacity } = memory ?? {
+      words: new Uint32Array((CAPACITY_MIN + spareSlots(CAPACITY_MIN)) * 4),
+      capacity: CAPACITY_MIN,
+    }
     this.#range = range
     this.#chunks = chunks
     this.#capacity = capacity
     this.#scale = capacity / range.span
-    this.#words = new Uint32Array((capacity + spareSlots(capacity)) * 4)
+    this.#words = memory === undefined ? words : words.fill(0)
+  }
+
+  /**
+   * The table's memory for the next generation's: growing again step by step would stall commits and reads for as long
+   * as it takes to move all slots. Undefined if so little of it was used that the next one had better start small.
+   */
+  get memory(): IndexMemory | undefined {
+    if (this.size < this.#capacity * REUSE_MIN) return undefined
+    return { words: this.#words, capacity: this.#capacity }
   }
 
   get bytes(): number {
@@ -130,13 +158,16 @@ export class MemtableIndex {
   insert(at: number, chunk: RowChunk, row: number, state: number): void {
     assert(at < 0, 'an insert is of a new record')
     let slot = -1 - at
-    if (this.size >= this.#capacity * LOAD_MAX || slot >= this.slotCount - 2) {
+    const high = chunk.u32[(row + ROW_HASH_HIGH) >>> 2]!
+    const isCrowded =
+      slot - this.#home(high) > DISTANCE_MAX && this.#capacity < this.size * SLOTS_PER_RECORD_MAX
+    if (this.size >= this.#capacity * LOAD_MAX || slot >= this.slotCount - 2 || isCrowded) {
       this.#grow()
       slot = -1 - this.find(chunk, row)
     }
     const word = slot << 2
     const words = this.#words
-    words[word] = chunk.u32[(row + ROW_HASH_HIGH) >>> 2]!
+    words[word] = high
     words[word + 1] = chunk.u32[(row + ROW_HASH_LOW) >>> 2]!
     words[word + 2] = chunk.number + 1
     words[word + 3] = (row >>> 3) | state

@@ -5,7 +5,13 @@
  * Does not own: the chunks themselves, the order of generations (shard), the stored values (online partition).
  */
 import { FLAG_TOMBSTONE, VALUE_FLAGS, VALUE_NANOS, VALUE_SECONDS, valueStart } from '../codec/row.ts'
-import { type HashRange, MemtableIndex, STATE_ABSENT, STATE_RESOLVED } from './memtable-index.ts'
+import {
+  type HashRange,
+  type IndexMemory,
+  MemtableIndex,
+  STATE_ABSENT,
+  STATE_RESOLVED,
+} from './memtable-index.ts'
 import type { RowChunk, RowChunks } from './row-chunks.ts'
 import { replaces } from './slot-rules.ts'
 
@@ -21,9 +27,13 @@ export class Memtable {
   #held = new Set<RowChunk>()
   #lastHeld: RowChunk | undefined
 
-  constructor(range: HashRange, chunks: RowChunks) {
+  readonly #spare: Map<number, IndexMemory>
+
+  /** @param spare - memory of an earlier generation's indexes; each is taken once */
+  constructor(range: HashRange, chunks: RowChunks, spare: Map<number, IndexMemory> = new Map()) {
     this.#range = range
     this.#chunks = chunks
+    this.#spare = spare
   }
 
   /** Records in the table, over all feature groups. */
@@ -89,18 +99,28 @@ export class Memtable {
     this.indexes.delete(featureGroup)
   }
 
-  /** Lets go of all rows; the memtable is not used afterwards. */
-  release(): void {
+  /**
+   * Lets go of all rows; the memtable is not used afterwards.
+   * @returns the memory of its indexes, by feature group, for a later generation
+   */
+  release(): Map<number, IndexMemory> {
+    const memory = new Map<number, IndexMemory>()
+    for (const [featureGroup, index] of this.indexes) {
+      const own = index.memory
+      if (own !== undefined) memory.set(featureGroup, own)
+    }
     for (const chunk of this.#held) this.#chunks.release(chunk)
     this.#held = new Set()
     this.#lastHeld = undefined
     this.indexes.clear()
+    return memory
   }
 
   indexFor(featureGroup: number): MemtableIndex {
     let index = this.indexes.get(featureGroup)
     if (index === undefined) {
-      index = new MemtableIndex(this.#range, this.#chunks)
+      index = new MemtableIndex(this.#range, this.#chunks, this.#spare.get(featureGroup))
+      this.#spare.delete(featureGroup)
       this.indexes.set(featureGroup, index)
     }
     return index

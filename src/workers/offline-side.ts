@@ -76,6 +76,20 @@ export class OfflineSide {
     return first === Number.POSITIVE_INFINITY ? lastLsn : first - 1
   }
 
+  /**
+   * Every row of the feature group with an invocation time up to here is published.
+   * @param lastUs - rows logged from now on have later invocation times than this
+   */
+  watermarkUs(featureGroup: number, lastUs: number): number {
+    let us = lastUs
+    const see = (buffer: HourBuffer): void => {
+      if (buffer.featureGroup === featureGroup) us = Math.min(us, buffer.firstInvocationUs - 1)
+    }
+    for (const buffer of this.buffers.open()) see(buffer)
+    for (const { buffers } of this.#sealed.values()) buffers.forEach(see)
+    return us
+  }
+
   /** Hours with a row at or below `upToLsn`. */
   openHours(featureGroup: number | undefined, upToLsn = Number.POSITIVE_INFINITY): SealedHour[] {
     const hours: SealedHour[] = []

@@ -19,7 +19,13 @@ import {
 import { isExpired, type Version } from '../codec/version.ts'
 import { limits } from '../core/limits.ts'
 import { Memtable } from '../stores/memtable.ts'
-import { type HashRange, type MemtableIndex, STATE_ABSENT, STATE_RESOLVED } from '../stores/memtable-index.ts'
+import {
+  type HashRange,
+  type IndexMemory,
+  type MemtableIndex,
+  STATE_ABSENT,
+  STATE_RESOLVED,
+} from '../stores/memtable-index.ts'
 import { OnlinePartition } from '../stores/online-partition.ts'
 import type { RowChunk, RowChunks } from '../stores/row-chunks.ts'
 import { prevails } from '../stores/slot-rules.ts'
@@ -47,6 +53,8 @@ export class OnlineSide {
   readonly #range: HashRange
   readonly #chunks: RowChunks
   #merger: Merger | undefined
+  /** Memory of the indexes that were merged last, for those of the next active memtable. */
+  #spare = new Map<number, IndexMemory>()
   #confirming: Promise<void> | undefined
   /** Feature groups that may hold versions with an expiry. */
   readonly #expiring = new Set<number>()
@@ -72,7 +80,9 @@ export class OnlineSide {
   }
 
   get memtableBytes(): number {
-    return this.active.indexBytes + (this.frozen?.indexBytes ?? 0)
+    let spareBytes = 0
+    for (const { words } of this.#spare.values()) spareBytes += words.byteLength
+    return this.active.indexBytes + (this.frozen?.indexBytes ?? 0) + spareBytes
   }
 
   get memtableRecords(): number {
@@ -86,7 +96,8 @@ export class OnlineSide {
   freeze(): void {
     if (this.frozen !== undefined || this.active.lastLsn <= this.mergedLsn) return
     this.frozen = this.active
-    this.active = new Memtable(this.#range, this.#chunks)
+    this.active = new Memtable(this.#range, this.#chunks, this.#spare)
+    this.#spare = new Map()
     this.activeSinceMs = undefined
     this.#merger = new Merger(this.frozen, this.partition)
   }
@@ -118,7 +129,7 @@ export class OnlineSide {
     if (merger.step(records)) return true
     this.#durableLsn = this.partition.mergedLsn
     this.#confirming = this.partition.confirm(merger.memtable.lastLsn).then(() => {
-      merger.memtable.release()
+      this.#spare = merger.memtable.release()
       this.frozen = undefined
       this.#merger = undefined
       this.#confirming = undefined

@@ -2,6 +2,7 @@
  * What the engine and a shard thread say to each other: every request and its reply, as plain data. Buffers named
  * `transfer` are moved. Shards answer operating errors as data; a thrown error is a bug.
  */
+import type { MessagePort } from 'node:worker_threads'
 import type { Seal, SealedHour } from '../codec/seal.ts'
 import type { ErrorData } from '../core/errors.ts'
 import type { FeatureGroupModel } from '../core/model.ts'
@@ -112,6 +113,20 @@ export interface ColumnsReply {
 /** Why a shard asks for a flush round. */
 export type Pressure = 'due' | 'memory' | 'log' | 'closing'
 
+/** A read of records by id, on the read lane. transfer: keys */
+export interface ReadRequest {
+  readonly number: number
+  readonly featureGroup: number
+  /** Packed ids (codec/key-request). */
+  readonly keys: ArrayBuffer
+  readonly count: number
+}
+
+export type ReadReply =
+  /** Per id: u32 length, 0 if absent, then the value part. transfer: versions */
+  | { readonly number: number; readonly versions: ArrayBuffer }
+  | { readonly number: number; readonly error: ErrorData }
+
 export type ShardRequest =
   | {
       type: 'open'
@@ -121,12 +136,13 @@ export type ShardRequest =
       publishedLsn: number
       /** Rows in files have invocation times up to here, microseconds. */
       lastInvocationUs: number
+      /** The shard's end of the read lane. transfer: readPort */
+      readPort: MessagePort
     }
   /** transfer: buffer */
   | { type: 'write'; buffer: ArrayBuffer; bytes: number }
   /** One row whose condition the shard checks first: a hard delete or an update. transfer: buffer */
   | { type: 'conditional'; buffer: ArrayBuffer; bytes: number }
-  | { type: 'get'; featureGroup: number; keys: ArrayBuffer; count: number }
   | {
       type: 'list'
       featureGroup: number
@@ -147,6 +163,11 @@ export type ShardRequest =
   | { type: 'flushOnline' }
   /** Takes out every record whose time to live has passed by now. */
   | { type: 'expire' }
+  /**
+   * How far a feature group is published. Rows logged from now on get later invocation times than `upToUs`
+   * (microseconds), so that no row can appear below the answer.
+   */
+  | { type: 'watermark'; featureGroup: number; upToUs: number }
   | { type: 'addGroup'; group: FeatureGroupModel }
   | { type: 'dropGroup'; featureGroup: number }
   | { type: 'statistics' }
@@ -157,8 +178,6 @@ export interface ShardReplies {
   /** Buffers of rows that are gone, for the next batches. */
   write: ArrayBuffer[]
   conditional: ArrayBuffer[]
-  /** Per key: u32 length, 0 if absent, then the value part. */
-  get: ArrayBuffer
   list: ListPage
   position: number
   pressure: Pressure
@@ -169,6 +188,8 @@ export interface ShardReplies {
   flushOnline: undefined
   /** Number of records. */
   expire: number
+  /** Every row with an invocation time up to here is published, microseconds. */
+  watermark: number
   addGroup: undefined
   dropGroup: undefined
   statistics: ShardStatistics

@@ -2,13 +2,13 @@
 import { KEY_HEADER_BYTES, REPLY_HEADER_BYTES } from '../codec/key-request.ts'
 import { isTombstone } from '../codec/version.ts'
 import type { OnlineSide } from './online-side.ts'
-import type { ShardRequestOf } from './protocol.ts'
+import type { ReadRequest } from './protocol.ts'
 
 /** Replies are put together here and copied out: fresh memory for each would have to be cleared first. */
 let scratch = Buffer.alloc(64 * 1024)
 const SCRATCH_BYTES_MAX = 4 * 1024 * 1024
 
-export function readRecords(online: OnlineSide, request: ShardRequestOf<'get'>, nowUs: number): ArrayBuffer {
+export function readRecords(online: OnlineSide, request: ReadRequest, nowUs: number): ArrayBuffer {
   const keys = Buffer.from(request.keys)
   let reply = scratch
   let end = 0

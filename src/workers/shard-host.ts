@@ -16,6 +16,7 @@ import { listPage } from './listing.ts'
 import { OfflineSide } from './offline-side.ts'
 import { OnlineSide } from './online-side.ts'
 import type { RecoveryReport, ShardReplies, ShardReply, ShardRequest, ShardRequestOf } from './protocol.ts'
+import { ReadLane } from './read-lane.ts'
 import { readRecords } from './reads.ts'
 import { replayLog } from './recovery.ts'
 import { Shard } from './shard.ts'
@@ -36,6 +37,7 @@ export class ShardHost {
   #shard: Shard | undefined
   #online: OnlineSide | undefined
   #offline: OfflineSide | undefined
+  #reads: ReadLane | undefined
   #timers: NodeJS.Timeout[] = []
 
   constructor(clock: Clock) {
@@ -65,9 +67,6 @@ export class ShardHost {
         if (refusal !== undefined) throw refusal
         return this.#chunks.takeSpare(SPARE_BUFFERS_PER_REPLY)
       }
-      case 'get':
-        shard.noteRead()
-        return readRecords(online, request, this.#clock.nowMs() * 1000)
       case 'list':
         shard.noteRead()
         return listPage(online, request, this.#clock.nowMs() * 1000)
@@ -87,7 +86,11 @@ export class ShardHost {
       case 'flushOnline':
         return void (await shard.flushOnline())
       case 'expire':
+        // A version in a memtable has a timer only if it was to expire soon when it was written; a merged one always.
+        await shard.flushOnline()
         return shard.expire()
+      case 'watermark':
+        return shard.watermarkUs(request)
       case 'addGroup':
         this.#schemas.set(request.group.number, compileSchema(request.group))
         return undefined
@@ -97,7 +100,9 @@ export class ShardHost {
         return shard.statistics()
       case 'close':
         for (const timer of this.#timers) clearInterval(timer)
-        return void (await shard.close())
+        await shard.close()
+        this.#reads?.close()
+        return undefined
       default:
         return assertNever(request)
     }
@@ -153,6 +158,10 @@ export class ShardHost {
       memtableBytesMax: config.memoryBytes * REPLAY_SHARE,
       isKnownGroup: (featureGroup) => this.#schemas.has(featureGroup),
     })
+    const reads = new ReadLane(request.readPort, (read) => {
+      this.#shard?.noteRead()
+      return readRecords(online, read, this.#clock.nowMs() * 1000)
+    })
     const shard = new Shard({
       config,
       clock: this.#clock,
@@ -163,11 +172,13 @@ export class ShardHost {
       sources,
       stamps,
       expirer,
+      reads,
       schemas: this.#schemas,
     })
     this.#shard = shard
     this.#online = online
     this.#offline = offline
+    this.#reads = reads
     this.#timers = [setInterval(() => shard.watch(), WATCH_MS)]
     if (config.durability === 'interval') {
       this.#timers.push(setInterval(() => shard.syncLog(), config.syncIntervalMs))

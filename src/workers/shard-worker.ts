@@ -16,7 +16,6 @@ export default async function handle(request: ShardRequest): Promise<unknown> {
     const buffers = reply.value as ArrayBuffer[]
     return buffers.length === 0 ? reply : movedReply(reply, buffers)
   }
-  if (request.type === 'get') return movedReply(reply, [reply.value as ArrayBuffer])
   if (request.type === 'columns') {
     return movedReply(
       reply,

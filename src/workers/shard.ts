@@ -26,10 +26,13 @@ import type {
   ShardStatistics,
   TimedStage,
 } from './protocol.ts'
+import type { ReadLane } from './read-lane.ts'
+import { shardStatistics } from './shard-statistics.ts'
 
 export interface ShardParts extends CommitParts {
   readonly config: ShardConfig
   readonly expirer: Expirer
+  readonly reads: ReadLane
 }
 
 const ZERO_FILL_BYTES = 1024 * 1024
@@ -147,6 +150,11 @@ export class Shard {
     return { hours, lastLsn: log.nextLsn - 1 }
   }
 
+  watermarkUs({ featureGroup, upToUs }: ShardRequestOf<'watermark'>): number {
+    this.#throwIfFailed()
+    return this.#parts.offline.watermarkUs(featureGroup, this.#parts.stamps.observe(upToUs))
+  }
+
   /** Looks at ages and budgets; called on a timer, because an idle store must flush too. */
   watch(): void {
     if (this.#failure !== undefined) return
@@ -163,7 +171,7 @@ export class Shard {
     }
   }
 
-  /** Takes out everything that has expired by now. @returns the number of records */
+  /** Takes out everything merged that has expired by now. @returns the number of records */
   async expire(): Promise<number> {
     const before = this.#expired
     this.#isExpiring = true
@@ -198,24 +206,7 @@ export class Shard {
   }
 
   statistics(): ShardStatistics {
-    const { log, online, offline, chunks } = this.#parts
-    const lastLsn = log.nextLsn - 1
-    return {
-      lastLsn,
-      mergedLsn: online.mergedLsn,
-      publishedLsn: offline.publishedLsn(lastLsn),
-      queueBytes: this.#committer.queue.bytes,
-      chunkBytes: chunks.bytes,
-      memtableBytes: online.memtableBytes,
-      memtableRecords: online.memtableRecords,
-      hourBufferBytes: offline.buffers.rowBytes,
-      unpublishedRows: offline.buffers.rows,
-      openHours: offline.buffers.openCount,
-      logBytes: log.bytes,
-      expired: this.#expired,
-      online: [...online.partition.counts].map(([featureGroup, counts]) => ({ featureGroup, ...counts })),
-      timings: { ...this.#timings, columns: offline.columnsMs },
-    }
+    return shardStatistics(this.#parts, this.#committer.queue.bytes, this.#expired, this.#timings)
   }
 
   /** One turn of the loop: a commit if writes wait and there is room, then some of the merge. */
@@ -230,19 +221,23 @@ export class Shard {
   }
 
   #work(): void {
-    const { online, clock } = this.#parts
+    const { online, clock, reads } = this.#parts
     const isFull = this.#budgets.isFull()
     let committed = 0
     if (!this.#committer.queue.isEmpty && !isFull)
       committed = this.#committer.commit(this.#isReading ? limits.commitBytesReading : limits.commitBytesMax)
     if (this.#isExpiring && !isFull) committed += this.#expire()
+    reads.serve()
     this.#freezeIfDue(isFull)
     this.#askForFlush()
     // The merge keeps pace with the writes, so that it ends before the active memtable is full.
     let slices = this.#budgets.mergeSlicesAfter(committed)
     const untilMs = clock.monotonicMs() + this.#turnMsMax()
     let wantsStep = online.isMerging
-    while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) wantsStep = this.#mergeStep()
+    while (wantsStep && slices-- > 0 && clock.monotonicMs() < untilMs) {
+      wantsStep = this.#mergeStep()
+      reads.serve()
+    }
     const wantsCommit = !this.#committer.queue.isEmpty || this.#isExpiring
     if (wantsStep || (wantsCommit && !this.#budgets.isFull())) this.#scheduleTurn()
   }

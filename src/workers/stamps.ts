@@ -13,9 +13,10 @@ import type { PendingWrite } from './commit-queue.ts'
 export class Stamps {
   lastUs = 0
 
-  /** Rows of the log, or of files, have stamps up to here. */
-  observe(us: number): void {
+  /** Rows of the log, or of files, have stamps up to here; or a watermark does. Those to come have later ones. @returns the last */
+  observe(us: number): number {
     if (us > this.lastUs) this.lastUs = us
+    return this.lastUs
   }
 
   /** A stamp for a row that the shard makes itself. */

@@ -12,7 +12,7 @@ describe('CreateFeatureGroup and DescribeFeatureGroup', () => {
   const test = sharedPlane()
   const describeGroup = (name: string) => test.plane.describeFeatureGroup({ FeatureGroupName: name })
 
-  it('echo the example with its defaults (R-500, R-511, R-513, R-514, R-515, R-521, R-522)', async () => {
+  it('echo the example with its defaults (R-466, R-500, R-511, R-513, R-514, R-515, R-521, R-522)', async () => {
     const before = Date.now()
     const created = await test.plane.createFeatureGroup({
       ...RIDES,

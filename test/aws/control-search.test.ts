@@ -108,6 +108,12 @@ describe('ListFeatureGroups', () => {
     expect(await names({ SortBy, SortOrder: 'Ascending' })).toEqual(expected)
   })
 
+  it('orders ties by name upwards, in both orders (R-551)', async () => {
+    for (const SortOrder of ['Ascending', 'Descending'] as const) {
+      expect(await names({ SortBy: 'FeatureGroupStatus', SortOrder })).toEqual([...NAMES].sort())
+    }
+  })
+
   it.each(['Name', 'FeatureGroupStatus', 'OfflineStoreStatus', 'CreationTime'] as const)(
     'pages by %s in both orders: no group twice, none missed',
     async (SortBy) => {
@@ -219,7 +225,7 @@ describe('Search', () => {
     [{ Name: 'FeatureGroupName', Operator: 'In', Value: 'gamma, epsilon,none' }, ['epsilon', 'gamma']],
     [{ Name: 'FeatureGroupName', Operator: 'GreaterThan', Value: 'delta-RIDES' }, ['epsilon', 'gamma']],
     [{ Name: 'Description', Operator: 'Exists' }, ['alpha-rides']],
-    [{ Name: 'Description', Operator: 'Contains', Value: 'FIRST' }, ['alpha-rides']],
+    [{ Name: 'Description', Operator: 'Contains', Value: 'tHE fIRST' }, ['alpha-rides']],
     [{ Name: 'OfflineStoreStatus.Status', Operator: 'NotExists' }, ['Beta-rides', 'delta-RIDES']],
     [{ Name: 'OfflineStoreStatus.Status', Value: 'Active' }, ['alpha-rides', 'epsilon', 'gamma']],
     [{ Name: 'LastUpdateStatus.Status', Value: 'Successful' }, ['gamma']],

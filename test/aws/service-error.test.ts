@@ -10,7 +10,7 @@ it('cuts messages to 2048 characters in the data plane and 1024 in the control p
   expect(new ServiceError('data', 'ValidationError', 'short').message).toBe('short')
 })
 
-it('has the statuses of the model', () => {
+it('has the statuses of the model (d.2, d.3)', () => {
   const statuses = [
     ['ValidationError', 400, 400],
     ['AccessForbidden', 403, 400],

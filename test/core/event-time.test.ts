@@ -47,7 +47,7 @@ const legalText = fc
     return { seconds, fraction, text: fraction === '' ? `${head}Z` : `${head}.${fraction}Z` }
   })
 
-describe('String event time', () => {
+describe('String event time (f.4)', () => {
   it.each([
     ['2026-03-01T12:00:00Z', 1_772_366_400, 0, 0],
     ['2026-03-01T12:00:00.250Z', 1_772_366_400, 250_000_000, 3],
@@ -111,7 +111,7 @@ describe('String event time', () => {
     }
   })
 
-  it('gives every legal text back unchanged', () => {
+  it('gives every legal text back unchanged (R-090)', () => {
     fc.assert(
       fc.property(legalText, ({ text, seconds, fraction }) => {
         const instant = parsed(text)
@@ -148,7 +148,7 @@ describe('String event time', () => {
   })
 })
 
-describe('Fractional event time', () => {
+describe('Fractional event time (f.5)', () => {
   it.each([
     ['1772366400', 1_772_366_400, 0],
     ['1772366400.25', 1_772_366_400, 250_000_000],
@@ -301,7 +301,7 @@ describe('a Date as event time', () => {
 })
 
 describe('instants', () => {
-  it('compares instants, not spellings', () => {
+  it('compares instants, not spellings (R-115)', () => {
     const seconds = parsed('2026-03-01T12:00:00Z')!
     const millis = parsed('2026-03-01T12:00:00.000Z')!
     const number = fractional('1772366400')!
@@ -321,7 +321,7 @@ describe('instants', () => {
     )
   })
 
-  it('puts an instant in the hour it lies in, before 1970 too', () => {
+  it('puts an instant in the hour it lies in, before 1970 too (R-461)', () => {
     expect(eventHour(0)).toBe(0)
     expect(eventHour(3599)).toBe(0)
     expect(eventHour(3600)).toBe(1)

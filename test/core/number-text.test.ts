@@ -12,7 +12,7 @@ const formOf = (text: string, number: string): number => (text === number ? TEXT
 
 const digits = fc.stringMatching(/^[0-9]{1,22}$/)
 
-describe('Integral text (R-087)', () => {
+describe('Integral text (f.1, R-087)', () => {
   it.each([
     '0',
     '-0',
@@ -78,7 +78,7 @@ describe('Integral text (R-087)', () => {
   })
 })
 
-describe('Fractional text (R-088)', () => {
+describe('Fractional text (f.2, R-088)', () => {
   it.each([
     '0',
     '-0',

@@ -59,7 +59,9 @@ async function live(
   return { opened, position, isDone }
 }
 
-it(`keeps every acknowledged row exactly once through ${KILLS} kills`, { timeout: 600_000 }, async () => {
+it(`keeps every acknowledged row exactly once through ${KILLS} kills (R-125, R-456)`, {
+  timeout: 600_000,
+}, async () => {
   console.log(`seed ${SEED}`)
   const moment = fc.record({
     since: fc.constantFrom('opened' as const, 'opened' as const, 'opened' as const, 'start' as const),

@@ -335,7 +335,7 @@ describe.each([
     store.current.ensureFeatureGroup(definition as never) as Promise<never>
 
   it.each(list)(
-    '$what is refused by put, and nothing is written',
+    '$what is refused by put, and nothing is written (R-032, R-081, R-083, R-087, R-088, R-097, R-098, R-100)',
     async ({ record, feature, expected, found }) => {
       const group = await groupOf()
       const refusal = await group.put(record as never).then(

@@ -44,7 +44,7 @@ const refused = (values: object): string => {
   return error.message
 }
 
-describe('a List', () => {
+describe('a List (f.6)', () => {
   it('keeps order and duplicates (R-092)', () => {
     expect(packed({ words: ['b', 'a', 'b'], counts: [3, 1, 3], scores: [0.5, -0, 0.5] })).toEqual({
       words: ['b', 'a', 'b'],
@@ -86,7 +86,7 @@ describe('a List', () => {
   })
 })
 
-describe('a Set', () => {
+describe('a Set (f.6)', () => {
   it('keeps the first of equal elements, in the order first seen (R-095)', () => {
     expect(packed({ tags: ['x', 'y', 'x', '', 'z', 'y', ''], codes: [3, 1, 3n, 1n, 2] })).toEqual({
       tags: ['x', 'y', '', 'z'],
@@ -140,7 +140,7 @@ describe('a Set', () => {
   })
 })
 
-describe('a Vector', () => {
+describe('a Vector (f.6)', () => {
   it.each([
     ['an array', [0.5, -1, 0]],
     ['a Float64Array', Float64Array.of(0.5, -1, 0)],

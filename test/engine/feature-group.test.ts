@@ -73,7 +73,7 @@ describe('a value', () => {
     '日本'.repeat(20_000),
   ]
 
-  it('comes back to the bit, from memory, from LMDB and from Parquet', async () => {
+  it('comes back to the bit, from memory, from LMDB and from Parquet (f.3, R-089, R-471)', async () => {
     const group = await store.current.createFeatureGroup(VALUES)
     const records = [
       ...INTEGERS.map((n, i) => ({ id: `n${i}`, at: AT, n })),
@@ -119,15 +119,18 @@ describe('a value', () => {
     '2026-03-01T12:00:00.120Z',
     '2026-03-01T12:00:00.000000000Z',
     '9999-12-31T23:59:59.999999999Z',
-  ])('may be the event time %s: its text, its hour and its order are kept', async (at) => {
-    const group = await store.current.ensureFeatureGroup({ ...VALUES, name: 'times' })
-    await group.put({ id: at, at })
-    expect(await group.get(at)).toEqual({ id: at, at })
-    await store.current.flush()
-    expect(await group.get(at)).toEqual({ id: at, at })
-    const rows = (await rowsOf(store.current, 'times')).filter((row) => row['id'] === at)
-    expect(rows.map((row) => [row['at'], row['hour']])).toEqual([[at, at.slice(0, 13)]])
-  })
+  ])(
+    'may be the event time %s: its text, its hour and its order are kept (f.4, R-101, R-461)',
+    async (at) => {
+      const group = await store.current.ensureFeatureGroup({ ...VALUES, name: 'times' })
+      await group.put({ id: at, at })
+      expect(await group.get(at)).toEqual({ id: at, at })
+      await store.current.flush()
+      expect(await group.get(at)).toEqual({ id: at, at })
+      const rows = (await rowsOf(store.current, 'times')).filter((row) => row['id'] === at)
+      expect(rows.map((row) => [row['at'], row['hour']])).toEqual([[at, at.slice(0, 13)]])
+    },
+  )
 
   it.each([
     [-62_167_219_200, '0000-01-01T00'],
@@ -137,7 +140,7 @@ describe('a value', () => {
     [1_772_366_400, '2026-03-01T12'],
     [1_772_366_400.25, '2026-03-01T12'],
     [253_402_300_799, '9999-12-31T23'],
-  ])('may be the Fractional event time %d, in the hour %s', async (at, hour) => {
+  ])('may be the Fractional event time %d, in the hour %s (f.5, R-461)', async (at, hour) => {
     const group = await store.current.ensureFeatureGroup({ ...NUMERIC, name: 'seconds' })
     const id = ++lastId
     await group.put({ id, at })
@@ -156,7 +159,7 @@ describe('a value', () => {
     expect((await group.get(1))?.s).toBe('later')
   })
 
-  it('that is left out of a later record is gone, not kept from the one before', async () => {
+  it('that is left out of a later record is gone, not kept from the one before (R-084, R-110)', async () => {
     const group = await store.current.createFeatureGroup({ ...VALUES, name: 'overwritten' })
     await group.put({ id: 'a', at: AT, s: 's', n: 1, x: 1 })
     await group.put({ id: 'a', at: AT, n: 2 })
@@ -189,7 +192,7 @@ describe('an id', () => {
     `\u00ff${'x'.repeat(32)}`,
   ]
 
-  it('is told from all that look like it: in case, normal form, zeros, spaces, and by its last byte', async () => {
+  it('is told from all that look like it: in case, normal form, zeros, spaces, and by its last byte (R-097, R-099)', async () => {
     const group = await store.current.createFeatureGroup(VALUES)
     await Promise.all(IDS.map((id, n) => group.put({ id, at: AT, n })))
     const expected = IDS.map((id, n) => ({ id, at: AT, n }))
@@ -250,7 +253,7 @@ describe('an id', () => {
     },
   )
 
-  it('may be the event time too', async () => {
+  it('may be the event time too (R-099, R-503)', async () => {
     const features = { at: 'String', s: 'String' } as const
     const group = await store.current.createFeatureGroup({
       ...VALUES,
@@ -274,7 +277,7 @@ describe('an id', () => {
 })
 
 describe('the size of a record', () => {
-  it('may be 358,400 bytes to the last, everywhere; one more is refused', async () => {
+  it('may be 358,400 bytes to the last, everywhere; one more is refused (R-091, R-096)', async () => {
     const store = await openStore()
     const group = await store.createFeatureGroup(VALUES)
     const s = 'é'.repeat((358_400 - 'ida'.length - 'at'.length - AT.length - 's'.length - 1) / 2)
@@ -310,14 +313,14 @@ describe('the size of a record', () => {
 describe('puts', () => {
   const shared = sharedStore()
 
-  it('of one turn are applied in their order', async () => {
+  it('of one turn are applied in their order (R-126)', async () => {
     const group = await newGroup(shared.current)
     await Promise.all(Array.from({ length: 5000 }, (_, n) => group.put({ id: `id-${n % 50}`, at: AT, n })))
     const found = await group.getMany(Array.from({ length: 50 }, (_, i) => `id-${i}`))
     expect(found.map((record) => record?.n)).toEqual(Array.from({ length: 50 }, (_, i) => 4950 + i))
   })
 
-  it('are visible when they are acknowledged, and a hard delete sees those made before it', async () => {
+  it('are visible when they are acknowledged, and a hard delete sees those made before it (R-124)', async () => {
     const group = await newGroup(shared.current)
     for (let n = 0; n < 50; n++) {
       const first = group.put({ id: 'a', at: '2026-03-01T12:00:01Z', n })
@@ -349,7 +352,7 @@ describe('target stores', () => {
     [{}, ['OnlineStore'], /stores: expected "online" or "offline", found "OnlineStore"/],
     [{ offline: false }, ['offline'], /has no offline store/],
     [{ online: false }, ['online', 'offline'], /has no online store/],
-  ])('of a group with %j may not be %j', async (kept, stores, message) => {
+  ])('of a group with %j may not be %j (R-121)', async (kept, stores, message) => {
     const name = `kept-${Object.keys(kept).join('') || 'both'}`
     const group = await store.current.ensureFeatureGroup({ ...VALUES, ...kept, name })
     const options = { stores: stores as TargetStore[] }
@@ -377,7 +380,7 @@ describe('target stores', () => {
     expect((await own.stats()).offline.lagRecords).toBe(0)
   })
 
-  it('of an offline-only group compare nothing, and there is nothing to read', async () => {
+  it('of an offline-only group compare nothing, and there is nothing to read (R-162, R-234)', async () => {
     const own = await openStore()
     const group = await own.createFeatureGroup({ ...VALUES, online: false })
     await group.put({ id: 'a', at: AT, n: 1 })
@@ -414,7 +417,7 @@ describe('reading', () => {
     expect(await group.getMany([])).toEqual([])
   })
 
-  it('refuses an id that cannot be one, and says which', async () => {
+  it('refuses an id that cannot be one, and says which (R-097, R-098)', async () => {
     const group = await store.current.ensureFeatureGroup({ ...VALUES, name: 'many' })
     for (const id of ['', 'x'.repeat(2049), '\ud800']) {
       await expect(group.getMany(['id-1', id])).rejects.toMatchObject({
@@ -430,7 +433,7 @@ describe('listing', () => {
   const shared = sharedStore()
 
   it.each([0, 1, 2, 3, 4, 7])(
-    'gives %i records in pages that are full but for the last, each id once',
+    'gives %i records in pages that are full but for the last, each id once (R-320, R-324, R-332, R-334)',
     async (count) => {
       const store = shared.current
       const group = await store.createFeatureGroup({ ...VALUES, name: `of-${count}` })
@@ -456,7 +459,7 @@ describe('listing', () => {
     },
   )
 
-  it('hands out no token when only deleted records follow (R-325)', async () => {
+  it('hands out no token when only deleted records follow (R-325, R-326)', async () => {
     const store = await openStore({ shards: 1 })
     const group = await store.createFeatureGroup(VALUES)
     const ids = Array.from({ length: 12 }, (_, i) => `id-${i}`)
@@ -476,7 +479,7 @@ describe('listing', () => {
     }
   })
 
-  it('goes on where it was after a restart, a merge and other writes', async () => {
+  it('goes on where it was after a restart, a merge and other writes (R-323, R-329)', async () => {
     const directory = temporaryDirectory()
     const store = await openStore({}, directory)
     const group = await store.createFeatureGroup(VALUES)
@@ -494,7 +497,7 @@ describe('listing', () => {
     for (const id of ids) expect(listed).toContain(id)
   })
 
-  it('refuses a token that is not its own, and a page size that is none', async () => {
+  it('refuses a token that is not its own, and a page size that is none (R-330)', async () => {
     const store = await openStore()
     const group = await store.createFeatureGroup(VALUES)
     for (let i = 0; i < 4; i++) await group.put({ id: `id-${i}`, at: AT })
@@ -520,7 +523,7 @@ describe('listing', () => {
 describe('a delete', () => {
   const shared = sharedStore()
 
-  it('refuses another mode, and an event time that is none', async () => {
+  it('refuses another mode, and an event time that is none (R-220, R-221)', async () => {
     const store = shared.current
     const group = await newGroup(store)
     await expect(group.delete('a', AT, { mode: 'SoftDelete' as 'soft' })).rejects.toThrow(

@@ -95,7 +95,7 @@ describe('rows become files', () => {
     expect(hourOfFile(file!)).toBe('2026-03-01T12')
   })
 
-  it('when the oldest has waited long enough', async () => {
+  it('when the oldest has waited long enough, though nothing else is written (R-450)', async () => {
     const { store, group } = await create({ flush: { ageMs: 100 } })
     await group.put({ id: 'a', at: '2026-03-01T12:00:00Z' })
     await filesSoon(store.directory, 1)
@@ -132,7 +132,7 @@ describe('rows become files', () => {
     expect(parquetFiles(store.directory).length).toBe(hours.length)
   })
 
-  it('that are late in a further file of their hour', async () => {
+  it('that are late in a further file of their hour (R-465)', async () => {
     const { store, group } = await create({})
     for (let n = 0; n < 3; n++) {
       await group.put({ id: 'a', at: '2026-03-01T12:00:00Z', n })
@@ -154,20 +154,23 @@ describe('a file', () => {
     ['0000-01-01T00:00:00Z', '0000-01-01T00', '00000101T000000Z'],
     ['9999-12-31T23:59:59.999999999Z', '9999-12-31T23', '99991231T235959Z'],
     ['2024-02-29T12:00:00Z', '2024-02-29T12', '20240229T120000Z'],
-  ])('with the latest event time %s lies in the hour %s and is called %s_', async (at, hour, name) => {
-    const group = await store.current.createFeatureGroup({ ...DEFINITION, name: `g${name}` })
-    await group.put({ id: 'latest', at })
-    await group.put({ id: 'earlier', at: `${at.slice(0, 13)}:00:00Z` })
-    await group.flush()
-    const { offlineDirectory } = store.current.describe(group.name)
-    const files = parquetFiles(offlineDirectory!)
-    expect(files.map(hourOfFile)).toEqual([hour])
-    expect(basename(files[0]!)).toMatch(new RegExp(`^${name}_[0-9A-Za-z]{16}\\.parquet$`))
-    const year = `year=${hour.slice(0, 4)}/month=${hour.slice(5, 7)}/day=${hour.slice(8, 10)}/hour=${hour.slice(11)}`
-    expect(dirname(files[0]!)).toBe(join(offlineDirectory!, year))
-  })
+  ])(
+    'with the latest event time %s lies in the hour %s and is called %s_ (R-460, R-461, R-462, R-463)',
+    async (at, hour, name) => {
+      const group = await store.current.createFeatureGroup({ ...DEFINITION, name: `g${name}` })
+      await group.put({ id: 'latest', at })
+      await group.put({ id: 'earlier', at: `${at.slice(0, 13)}:00:00Z` })
+      await group.flush()
+      const { offlineDirectory } = store.current.describe(group.name)
+      const files = parquetFiles(offlineDirectory!)
+      expect(files.map(hourOfFile)).toEqual([hour])
+      expect(basename(files[0]!)).toMatch(new RegExp(`^${name}_[0-9A-Za-z]{16}\\.parquet$`))
+      const year = `year=${hour.slice(0, 4)}/month=${hour.slice(5, 7)}/day=${hour.slice(8, 10)}/hour=${hour.slice(11)}`
+      expect(dirname(files[0]!)).toBe(join(offlineDirectory!, year))
+    },
+  )
 
-  it('has the features in order, then the service columns, in the types that were promised', async () => {
+  it('has the features in order, then the service columns, in the types that were promised (R-452, R-453, R-464, R-471, R-472)', async () => {
     const features = { z: 'Fractional', id: 'String', n: 'Integral', at: 'String' } as const
     const group = await store.current.createFeatureGroup({ ...DEFINITION, name: 'types', features })
     const before = Date.now()
@@ -250,7 +253,7 @@ describe('a crash', () => {
     Array.from({ length: 40 }, (_, n) => ({ id: `id-${n}`, at: `${hour}:00:${n + 10}Z`, n, s: null })),
   )
 
-  it('between the rename and the manifest repeats the same files, byte for byte', async () => {
+  it('between the rename and the manifest repeats the same files, byte for byte (R-456)', async () => {
     const directory = temporaryDirectory()
     const first = await openInProcess(directory, OF_TWO)
     await first.call('ingest', { rows, options: {} })

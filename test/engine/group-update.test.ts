@@ -3,6 +3,7 @@
  * change at once, and neither a crash nor a flush at the wrong moment mixes the two.
  */
 import { describe, expect, it } from 'vitest'
+import { ManualClock } from '../../src/core/clock.ts'
 import { Catalog } from '../../src/engine/catalog.ts'
 import type { FeatureGroup, FeatureGroupUpdate, Millrace } from '../../src/index.ts'
 import { nodeFileSystem } from '../../src/io/file-system.ts'
@@ -144,17 +145,18 @@ describe('one update', () => {
   })
 
   it('moves the time of the last update, also within a millisecond (R-536)', async () => {
-    const group = await makeGroup(store.current)
-    const times = [store.current.describe(group.name).updatedAt.getTime()]
+    const own = await openStore({ clock: new ManualClock(new Date(AT)) })
+    const group = await makeGroup(own)
+    const made = own.describe(group.name)
+    expect(made.updatedAt).toEqual(new Date(AT))
+    const times = [made.updatedAt.getTime()]
     for (const value of [1, 2]) {
-      const { updatedAt } = await store.current.updateFeatureGroup(group.name, {
-        ttl: { unit: 'Days', value },
-      })
+      const { updatedAt } = await own.updateFeatureGroup(group.name, { ttl: { unit: 'Days', value } })
       times.push(updatedAt.getTime())
     }
     expect(times[1]).toBeGreaterThan(times[0]!)
     expect(times[2]).toBeGreaterThan(times[1]!)
-    expect(store.current.describe(group.name).createdAt.getTime()).toBe(times[0])
+    expect(own.describe(group.name).createdAt).toEqual(made.createdAt)
   })
 
   it('is refused while another one is in progress (R-532, OQ-42)', async () => {

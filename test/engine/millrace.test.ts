@@ -24,7 +24,7 @@ async function idsOf(group: FeatureGroup<never> | FeatureGroup): Promise<string[
 describe('a feature group', () => {
   const store = sharedStore()
 
-  it('is described with its defaults', async () => {
+  it('is described with its defaults (R-044, R-421, R-515)', async () => {
     await store.current.createFeatureGroup({ ...TRIPS, name: 'described' })
     const { createdAt, updatedAt, offlineDirectory, ...rest } = store.current.describe('described')
     expect(rest).toEqual({
@@ -60,7 +60,7 @@ describe('a feature group', () => {
     })
   })
 
-  it('is found in any case, and keeps the spelling it was made with', async () => {
+  it('is found in any case, and keeps the spelling it was made with (R-045)', async () => {
     const group = await store.current.createFeatureGroup({ ...TRIPS, name: 'CamelCase' })
     await group.put({ id: 'a', at: AT })
     expect(store.current.featureGroup('camelcase').name).toBe('CamelCase')
@@ -146,7 +146,7 @@ describe('a feature group', () => {
 })
 
 describe('a deleted feature group', () => {
-  it('is gone at once, keeps its files, and nothing of it shows in one made again under its name', async () => {
+  it('is gone at once, keeps its files, and nothing of it shows in one made again under its name (R-541, R-542, R-543)', async () => {
     const directory = temporaryDirectory()
     const store = await openStore({}, directory)
     const first = await store.createFeatureGroup(TRIPS)

@@ -346,17 +346,20 @@ describe('a definition', () => {
     ['no store', { online: false, offline: false }, /at least one of online and offline/],
     ['a long description', { description: 'x'.repeat(129) }, /at most 128 characters/],
     ['an unknown member', { ttl: 5 }, /unknown member "ttl"; expected name, recordIdentifier/],
-  ])('with %s is refused, and nothing is made', async (_, changes, message) => {
-    const definition = { ...TRIPS, ...changes } as FeatureGroupDefinition
-    for (const make of ['createFeatureGroup', 'ensureFeatureGroup'] as const) {
-      await expect(store.current[make](definition)).rejects.toMatchObject({
-        code: 'INVALID_ARGUMENT',
-        message: expect.stringMatching(message),
-      })
-    }
-    expect(store.current.list()).toEqual([])
-    expect(readdirSync(store.current.directory)).not.toContain('catalog.json')
-  })
+  ])(
+    'with %s is refused, and nothing is made (R-041, R-042, R-046, R-420, R-501, R-502, R-505)',
+    async (_, changes, message) => {
+      const definition = { ...TRIPS, ...changes } as FeatureGroupDefinition
+      for (const make of ['createFeatureGroup', 'ensureFeatureGroup'] as const) {
+        await expect(store.current[make](definition)).rejects.toMatchObject({
+          code: 'INVALID_ARGUMENT',
+          message: expect.stringMatching(message),
+        })
+      }
+      expect(store.current.list()).toEqual([])
+      expect(readdirSync(store.current.directory)).not.toContain('catalog.json')
+    },
+  )
 
   it('may have 2,500 features', async () => {
     const group = await store.current.createFeatureGroup({

@@ -83,7 +83,7 @@ describe('an offline path', () => {
     createdSeconds: 1_768_469_400,
   }
 
-  it('is that of the worked example of R-460 to R-463', () => {
+  it('is that of the worked example of R-460, R-461, R-462 and R-463', () => {
     const seconds = Date.parse('2026-02-28T23:30:15Z') / 1000
     const directory = hourDirectory(offlineDataDirectory(location), eventHour(seconds))
     expect(`${directory}/${parquetFileName(seconds, 'k3V9xQ0aT7bM2nZd')}`).toBe(
@@ -144,7 +144,7 @@ describe('an offline path', () => {
     }
   })
 
-  it('agrees with the calendar for every hour of years 0 to 9999', () => {
+  it('agrees with the calendar for every hour of years 0 to 9999 (R-461)', () => {
     const hours = fc.integer({ min: -17_268_672, max: 70_389_527 })
     fc.assert(
       fc.property(hours, (hour) => {

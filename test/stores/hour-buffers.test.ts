@@ -4,7 +4,7 @@
  */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ROW_BYTES, VALUE_LSN, valueStart } from '../../src/codec/row.ts'
+import { ROW_BYTES, VALUE_LSN, VALUE_SECONDS, valueStart } from '../../src/codec/row.ts'
 import { type HourBuffer, HourBuffers } from '../../src/stores/hour-buffers.ts'
 import { RowChunks } from '../../src/stores/row-chunks.ts'
 import { placeRows, type TestRow } from '../fixtures/packed-rows.ts'
@@ -30,6 +30,13 @@ class Rows {
     }
     this.chunks.release(placed[0]!.chunk)
     return placed.map(({ chunk, row, lsn }) => ({ lsn, bytes: chunk.u32[(row + ROW_BYTES) >>> 2]! }))
+  }
+
+  secondsOf(buffer: HourBuffer): number[] {
+    return Array.from({ length: buffer.rows }, (_, i) => {
+      const chunk = this.chunks.get(buffer.chunkAt(i))
+      return chunk.f64[(valueStart(chunk, buffer.rowAt(i)) + VALUE_SECONDS) >>> 3]!
+    })
   }
 
   lsnsOf(buffer: HourBuffer): number[] {
@@ -115,7 +122,7 @@ describe('hour buffers', () => {
         const rows = new Rows()
         const added = rows.append(
           HOUR,
-          noteLengths.map((length) => ({ note: 'n'.repeat(length) })),
+          noteLengths.map((length) => ({ note: 'n'.repeat(length), seconds: HOUR * 3600 + (length % 3600) })),
         )
         const largest = Math.max(...added.map((row) => row.bytes))
         const lsns: number[] = []
@@ -124,6 +131,7 @@ describe('hour buffers', () => {
           const own = rows.lsnsOf(part)
           expect(part.firstLsn).toBe(own[0])
           expect(part.lastLsn).toBe(own.at(-1))
+          expect(part.latestSeconds).toBe(Math.max(...rows.secondsOf(part)))
           expect(part.bytes).toBeLessThanOrEqual(Math.max(bytesMax * 1.25, bytesMax + largest))
           lsns.push(...own)
           parts.push(part)

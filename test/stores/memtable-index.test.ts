@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type HashRange,
   hashRangeOfShard,
+  type IndexMemory,
   MemtableIndex,
   STATE_ABSENT,
   STATE_RESOLVED,
@@ -22,6 +23,12 @@ interface Entry {
   readonly low: number
 }
 
+/** Memory of another index, full of what must not be found again. */
+const used = (capacity: number): IndexMemory => ({
+  words: new Uint32Array((capacity + 64 + (capacity >>> 3)) * 4).fill(7),
+  capacity,
+})
+
 class Table {
   readonly chunks = new RowChunks()
   readonly index: MemtableIndex
@@ -31,7 +38,7 @@ class Table {
   #lsn = 1
 
   constructor(range: HashRange = WHOLE, capacity?: number) {
-    this.index = new MemtableIndex(range, this.chunks, capacity)
+    this.index = new MemtableIndex(range, this.chunks, capacity === undefined ? undefined : used(capacity))
   }
 
   put(entries: readonly Entry[], state = 0): void {
@@ -95,6 +102,20 @@ const entry = (range: HashRange): fc.Arbitrary<Entry> => {
   })
 }
 
+describe("an index's memory", () => {
+  it('serves another index, unless too little of it was used', () => {
+    const first = new Table()
+    const ids = Array.from({ length: 400 }, (_, i) => ({ id: `id-${i}`, high: i * 10_000_000, low: i }))
+    first.put(ids.slice(0, 100))
+    expect(first.index.memory).toBeUndefined()
+    first.put(ids.slice(100))
+    const memory = first.index.memory!
+    const second = new MemtableIndex(WHOLE, first.chunks, memory)
+    expect([second.size, second.bytes]).toEqual([0, first.index.bytes])
+    expect(second.nextRun(0, [])).toBe(second.slotCount)
+  })
+})
+
 describe('an index', () => {
   it.each([
     [0, 1],
@@ -138,6 +159,28 @@ describe('an index', () => {
       const slot = table.index.findId(high, low, bytes, 0, bytes.length)
       expect(table.index.stateAt(slot)).toBe(i < 2500 ? (STATE_ABSENT | STATE_RESOLVED) >>> 0 : 0)
     })
+  })
+
+  it('spreads records that come in the order of their hashes, and takes a bounded table for it', () => {
+    const longestRun = (table: Table): number => {
+      const run: number[] = []
+      let longest = 0
+      for (let slot = 0; ; longest = Math.max(longest, run.length)) {
+        slot = table.index.nextRun(slot, run)
+        if (run.length === 0) return longest
+      }
+    }
+    const inHashOrder = (step: number): Entry[] =>
+      Array.from({ length: 5000 }, (_, i) => ({ id: `id-${i}`, high: i * step, low: i }))
+    const spread = new Table()
+    spread.put(inHashOrder(20_000))
+    expect(longestRun(spread)).toBeLessThan(1500)
+    // Neighbours that no table of a reasonable size can tell apart stay together.
+    const crowd = new Table()
+    crowd.put(inHashOrder(1))
+    expect(longestRun(crowd)).toBe(5000)
+    expect(crowd.index.bytes).toBeLessThan(5000 * 128 * 18)
+    expect(crowd.walk().length).toBe(5000)
   })
 
   it('does not find what is not there', () => {

@@ -78,7 +78,7 @@ describe('publishing a file', () => {
     }
   })
 
-  it('never shows a half file to a reader who globs, wherever the process dies', () => {
+  it('never shows a half file to a reader who globs, wherever the process dies (R-457)', () => {
     const stop = new Error('the process died here')
     for (let nth = 0; ; nth++) {
       const directory = join(root, String(nth))

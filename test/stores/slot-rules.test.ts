@@ -61,7 +61,7 @@ describe('folding', () => {
   )
 })
 
-describe('an operation', () => {
+describe('an operation (R-112, R-113, R-114, R-226)', () => {
   it.each([
     ['put', 'later', true],
     ['put', 'equal', true],
