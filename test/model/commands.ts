@@ -154,6 +154,7 @@ const clockStepMs = fc.constantFrom(-2000, 500, 1000, 1500, 30_000, 61_000, 600_
 /** What has expired is swept at once, so every marker can be told. */
 const clockCommand = clockStepMs.map((stepMs) =>
   command(`clock ${stepMs} ms`, async (run, store) => {
+    await putBriefly(run, store)
     await moveClock(run, store, { nowMs: store.nowMs + stepMs, isSweeping: true })
     store.coverage.expired += run.model.sweep()
   }),
@@ -162,6 +163,7 @@ const clockCommand = clockStepMs.map((stepMs) =>
 /** The sweep is on its way when the process is killed: every marker is there once. */
 const crashExpiryCommand = fc.tuple(clockStepMs, fc.nat(12)).map(([stepMs, delayMs]) =>
   command(`crash ${delayMs} ms after clock ${stepMs} ms`, async (run, store) => {
+    await putBriefly(run, store)
     await moveClock(run, store, { nowMs: store.nowMs + stepMs, isSweeping: false })
     const swept = store.perform({ type: 'expire' }).then(() => undefined, ignoreKilled)
     await crash(store, delayMs)
@@ -172,6 +174,15 @@ const crashExpiryCommand = fc.tuple(clockStepMs, fc.nat(12)).map(([stepMs, delay
     await checkOnline(run, store, 5, true)
   }),
 )
+
+/** So that most moves of the clock have something to expire. */
+async function putBriefly(run: Run, store: StoreUnderTest): Promise<void> {
+  const at = new Date(store.nowMs).toISOString()
+  const options: PutOptions = { ttl: { unit: 'Seconds', value: 1 } }
+  const write = put(run, at, `brief-${run.sequence % 3}`, { isHuge: false, x: null, s: null }, options)
+  await store.process.call('put', { record: write.record, options })
+  apply(run.model, write)
+}
 
 export async function moveClock(
   run: Run,
