@@ -203,6 +203,7 @@ export class Millrace {
     core.markClosed()
     await Promise.all([...this.groups.sessions].map((session) => session.close()))
     await this.groups.settle()
+    await attempt(() => this.#askAll((shard) => shard.request({ type: 'quiesce' })))
     if (isFlushing) await attempt(() => publisher.flush())
     await attempt(() => publisher.close())
     await attempt(() => this.#askAll((shard) => shard.request({ type: 'close' })))

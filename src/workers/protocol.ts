@@ -171,6 +171,8 @@ export type ShardRequest =
   | { type: 'addGroup'; group: FeatureGroupModel }
   | { type: 'dropGroup'; featureGroup: number }
   | { type: 'statistics' }
+  /** The store is closing: the shard writes nothing by itself any more, so that a flush is the last word. */
+  | { type: 'quiesce' }
   | { type: 'close' }
 
 export interface ShardReplies {
@@ -193,6 +195,7 @@ export interface ShardReplies {
   addGroup: undefined
   dropGroup: undefined
   statistics: ShardStatistics
+  quiesce: undefined
   close: undefined
 }
 

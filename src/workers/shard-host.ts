@@ -98,6 +98,9 @@ export class ShardHost {
         return void (await this.#dropGroup(online, request.featureGroup))
       case 'statistics':
         return shard.statistics()
+      case 'quiesce':
+        shard.quiesce()
+        return undefined
       case 'close':
         for (const timer of this.#timers) clearInterval(timer)
         await shard.close()

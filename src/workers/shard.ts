@@ -52,6 +52,7 @@ export class Shard {
   #expired = 0
   #failure: MillraceError | undefined
   #isClosing = false
+  #isQuiet = false
   #trimmedLsn = 0
 
   constructor(parts: ShardParts) {
@@ -155,6 +156,12 @@ export class Shard {
     return this.#parts.offline.watermarkUs(featureGroup, this.#parts.stamps.observe(upToUs))
   }
 
+  /** From now on nothing is taken out by itself: what has expired waits for the next opening. */
+  quiesce(): void {
+    this.#isQuiet = true
+    this.#isExpiring = false
+  }
+
   /** Looks at ages and budgets; called on a timer, because an idle store must flush too. */
   watch(): void {
     if (this.#failure !== undefined) return
@@ -163,7 +170,7 @@ export class Shard {
       const since = online.activeSinceMs
       if (since !== undefined && clock.monotonicMs() - since >= config.flushAgeMs) this.#freeze()
       if (offline.hasDueHours(this.#budgets.dueInputs())) this.#signal('due')
-      this.#isExpiring = true
+      this.#isExpiring = !this.#isQuiet
       this.#scheduleTurn()
       this.#guard(() => this.#parts.log.prepareNextSegment(ZERO_FILL_BYTES))
     } catch (thrown) {
