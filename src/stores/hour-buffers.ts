@@ -10,6 +10,14 @@ import { assert } from '../core/errors.ts'
 import type { RowChunk, RowChunks } from './row-chunks.ts'
 
 const GROWTH_START = 16
+const BLOCK_ROWS = 2048
+
+/** Some rows one behind the other. */
+interface Block {
+  rows: number
+  bytes: number
+  latestSeconds: number
+}
 
 /** What a buffer knows of its first row: the least of all its rows. */
 interface FirstRow {
@@ -22,7 +30,6 @@ export class HourBuffer {
   rows = 0
   /** Sum of the packed sizes of the rows. */
   bytes = 0
-  /** Of the latest event time; not a number where a front was cut off that may have held it. */
   latestSeconds = Number.NEGATIVE_INFINITY
   lastLsn = 0
   /** Invocation time of the last row, the greatest of all. */
@@ -38,6 +45,8 @@ export class HourBuffer {
   #places = new Uint32Array(GROWTH_START * 2)
   /** Where the first row's place is; what lies before it was cut off. */
   #start = 0
+  /** Runs of rows with their sizes, so that a large hour is cut without a look at each of its rows; the last is open. */
+  #blocks: Block[] = []
 
   constructor(featureGroup: number, eventHour: number, first: FirstRow, nowMs: number) {
     this.featureGroup = featureGroup
@@ -53,14 +62,29 @@ export class HourBuffer {
     return this.#places.byteLength
   }
 
-  append(chunkNumber: number, row: number): void {
+  /** @param rowBytes - packed size of the row @param seconds - its event time */
+  append(chunkNumber: number, row: number, rowBytes: number, seconds: number): void {
+    this.#place(chunkNumber, row)
+    this.bytes += rowBytes
+    if (seconds > this.latestSeconds) this.latestSeconds = seconds
+    let block = this.#blocks.at(-1)
+    if (block === undefined || block.rows >= BLOCK_ROWS) {
+      block = { rows: 0, bytes: 0, latestSeconds: Number.NEGATIVE_INFINITY }
+      this.#blocks.push(block)
+    }
+    block.rows++
+    block.bytes += rowBytes
+    if (seconds > block.latestSeconds) block.latestSeconds = seconds
+  }
+
+  #place(chunkNumber: number, row: number): void {
     const at = this.#start + this.rows * 2
     if (at === this.#places.length) {
       const grown = new Uint32Array(Math.max(GROWTH_START, this.rows * 2) * 2)
       grown.set(this.#places.subarray(this.#start, at))
       this.#places = grown
       this.#start = 0
-      this.append(chunkNumber, row)
+      this.#place(chunkNumber, row)
       return
     }
     this.#places[at] = chunkNumber
@@ -78,25 +102,66 @@ export class HourBuffer {
     return this.#places[this.#start + i * 2 + 1]!
   }
 
+  /** The first rows, in whole blocks, that have less than so many bytes. */
+  blocksBelow(bytesMax: number): Readonly<Block> {
+    const sum = { rows: 0, bytes: 0, latestSeconds: Number.NEGATIVE_INFINITY }
+    for (const block of this.#blocks) {
+      if (sum.bytes + block.bytes >= bytesMax) break
+      add(sum, block)
+    }
+    return sum
+  }
+
   /**
-   * Moves the first rows into a buffer of their own; sizes and event times are the caller's to set in both.
+   * Moves the first rows into a buffer of their own.
+   * @param cut - the rows to move, and their sizes; its last LSN and times are the caller's to set in the front
    * @param first - the first row of the rest
+   * @param sizesOf - of the rows in a range
    */
-  cutFront(rows: number, first: FirstRow): { front: HourBuffer; rest: HourBuffer } {
-    const cut = this.#start + rows * 2
+  cutFront(
+    cut: Readonly<Block>,
+    first: FirstRow,
+    sizesOf: (from: number, to: number) => Block,
+  ): { front: HourBuffer; rest: HourBuffer } {
+    const end = this.#start + cut.rows * 2
     const own = { lsn: this.firstLsn, invocationUs: this.firstInvocationUs }
     const front = new HourBuffer(this.featureGroup, this.eventHour, own, this.firstMs)
-    front.#places = this.#places.slice(this.#start, cut)
-    front.rows = rows
+    front.#places = this.#places.slice(this.#start, end)
+    front.#setBlocks([cut])
     const rest = new HourBuffer(this.featureGroup, this.eventHour, first, this.firstMs)
     rest.#places = this.#places
-    rest.#start = cut
-    rest.rows = this.rows - rows
+    rest.#start = end
+    rest.#setBlocks(this.#blocksBehind(cut.rows, sizesOf))
     rest.lastLsn = this.lastLsn
     rest.lastInvocationUs = this.lastInvocationUs
     rest.lastMs = this.lastMs
     return { front, rest }
   }
+
+  /** The block that holds the cut is measured anew from there; those behind it stay. */
+  #blocksBehind(rows: number, sizesOf: (from: number, to: number) => Block): Block[] {
+    let end = 0
+    for (const [i, block] of this.#blocks.entries()) {
+      end += block.rows
+      if (end > rows) return [sizesOf(rows, end), ...this.#blocks.slice(i + 1)]
+    }
+    return []
+  }
+
+  #setBlocks(blocks: readonly Block[]): void {
+    this.#blocks = blocks.map((block) => ({ ...block }))
+    const sum = { rows: 0, bytes: 0, latestSeconds: Number.NEGATIVE_INFINITY }
+    for (const block of blocks) add(sum, block)
+    this.rows = sum.rows
+    this.bytes = sum.bytes
+    this.latestSeconds = sum.latestSeconds
+  }
+}
+
+function add(sum: Block, block: Readonly<Block>): void {
+  sum.rows += block.rows
+  sum.bytes += block.bytes
+  sum.latestSeconds = Math.max(sum.latestSeconds, block.latestSeconds)
 }
 
 /** One number for a feature group and an hour: hours of the years 0000..9999 lie within -2^25..2^27. */
@@ -135,12 +200,10 @@ export class HourBuffers {
     }
     const rowBytes = chunk.u32[(row + ROW_BYTES) >>> 2]!
     const indexBytes = buffer.indexBytes
-    buffer.append(chunk.number, row)
-    buffer.bytes += rowBytes
+    buffer.append(chunk.number, row, rowBytes, seconds)
     buffer.lastLsn = lsn
     buffer.lastInvocationUs = invocationUs
     buffer.lastMs = nowMs
-    if (seconds > buffer.latestSeconds) buffer.latestSeconds = seconds
     this.rowBytes += rowBytes
     this.indexBytes += buffer.indexBytes - indexBytes
     this.rows++
@@ -169,7 +232,6 @@ export class HourBuffers {
     if (this.#last === buffer) this.#last = undefined
     this.largest = undefined
     const [oldest, rest] = buffer.bytes <= bytesMax * 1.25 ? [buffer] : this.#split(buffer, bytesMax)
-    this.#settleLatest(oldest)
     if (rest === undefined) {
       this.#open.delete(key)
       return oldest
@@ -207,37 +269,29 @@ export class HourBuffers {
    * @returns one part only if it takes the very last row, a large one, to fill it
    */
   #split(buffer: HourBuffer, bytesMax: number): [HourBuffer, HourBuffer?] {
-    let rows = 0
-    let bytes = 0
-    let latestSeconds = Number.NEGATIVE_INFINITY
-    while (rows < buffer.rows && bytes < bytesMax) {
-      const chunk = this.#chunks.get(buffer.chunkAt(rows))
-      bytes += chunk.u32[(buffer.rowAt(rows) + ROW_BYTES) >>> 2]!
-      latestSeconds = Math.max(latestSeconds, this.#secondsOf(buffer, rows))
-      rows++
+    const cut = { ...buffer.blocksBelow(bytesMax) }
+    while (cut.rows < buffer.rows && cut.bytes < bytesMax)
+      add(cut, this.#sizesOf(buffer, cut.rows, cut.rows + 1))
+    if (cut.rows === buffer.rows) return [buffer]
+    const first = {
+      lsn: this.#lsnOf(buffer, cut.rows),
+      invocationUs: this.#invocationUsOf(buffer, cut.rows),
     }
-    if (rows === buffer.rows) return [buffer]
-    const { front, rest } = buffer.cutFront(rows, {
-      lsn: this.#lsnOf(buffer, rows),
-      invocationUs: this.#invocationUsOf(buffer, rows),
-    })
-    front.bytes = bytes
-    front.latestSeconds = latestSeconds
-    front.lastLsn = this.#lsnOf(buffer, rows - 1)
-    front.lastInvocationUs = this.#invocationUsOf(buffer, rows - 1)
+    const { front, rest } = buffer.cutFront(cut, first, (from, to) => this.#sizesOf(buffer, from, to))
+    front.lastLsn = this.#lsnOf(buffer, cut.rows - 1)
+    front.lastInvocationUs = this.#invocationUsOf(buffer, cut.rows - 1)
     front.lastMs = buffer.lastMs
-    rest.bytes = buffer.bytes - bytes
-    rest.latestSeconds = latestSeconds < buffer.latestSeconds ? buffer.latestSeconds : Number.NaN
     return [front, rest]
   }
 
-  /** Finds the latest event time of a buffer whose front was cut off. */
-  #settleLatest(buffer: HourBuffer): void {
-    if (!Number.isNaN(buffer.latestSeconds)) return
-    buffer.latestSeconds = Number.NEGATIVE_INFINITY
-    for (let i = 0; i < buffer.rows; i++) {
-      buffer.latestSeconds = Math.max(buffer.latestSeconds, this.#secondsOf(buffer, i))
+  #sizesOf(buffer: HourBuffer, from: number, to: number): Block {
+    const sizes = { rows: to - from, bytes: 0, latestSeconds: Number.NEGATIVE_INFINITY }
+    for (let i = from; i < to; i++) {
+      const chunk = this.#chunks.get(buffer.chunkAt(i))
+      sizes.bytes += chunk.u32[(buffer.rowAt(i) + ROW_BYTES) >>> 2]!
+      sizes.latestSeconds = Math.max(sizes.latestSeconds, this.#secondsOf(buffer, i))
     }
+    return sizes
   }
 
   #secondsOf(buffer: HourBuffer, i: number): number {
