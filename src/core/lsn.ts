@@ -4,7 +4,6 @@
  */
 export type Lsn = number & { readonly lsn: unique symbol }
 
-export const LSN_NONE = 0 as Lsn
 export const LSN_FIRST = 1 as Lsn
 
 export const lsnAfter = (lsn: number, operations: number): Lsn => (lsn + operations) as Lsn
