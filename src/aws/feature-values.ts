@@ -3,17 +3,15 @@
 import { readCollectionTexts } from '../codec/collection.ts'
 import { isSlotValid, readInteger, slotsOffset, VALUE_SLOT_COUNT } from '../codec/row.ts'
 import {
+  eventTimeTextAt,
   exactTexts,
   expiryNanos,
   expirySeconds,
   hasExpiry,
   type Version,
-  versionDigits,
-  versionNanos,
-  versionSeconds,
 } from '../codec/version.ts'
 import { invalid } from '../core/errors.ts'
-import { eventTimeText } from '../core/event-time.ts'
+import { eventTimeText, fractionDigits } from '../core/event-time.ts'
 import { type FeatureSchema, KIND_FRACTIONAL, KIND_INTEGRAL, type RecordSchema } from '../core/model.ts'
 import type { FeatureValue } from './data-plane-shapes.ts'
 
@@ -39,7 +37,7 @@ export function featureValuesOf(
       continue
     }
     if (slot < 0) {
-      values.push({ FeatureName: name, ValueAsString: eventTimeOf(version) })
+      values.push({ FeatureName: name, ValueAsString: eventTimeTextAt(bytes, start) })
       continue
     }
     // Features added later than the record was written have no slot in it.
@@ -89,9 +87,5 @@ export function selectFeatures(
 export function expiresAtOf(version: Version): string | undefined {
   if (!hasExpiry(version)) return undefined
   const nanos = expiryNanos(version)
-  const digits = nanos === 0 ? 0 : nanos % 1_000_000 === 0 ? 3 : nanos % 1000 === 0 ? 6 : 9
-  return eventTimeText(expirySeconds(version), nanos, digits)
+  return eventTimeText(expirySeconds(version), nanos, fractionDigits(nanos))
 }
-
-const eventTimeOf = (version: Version): string =>
-  eventTimeText(versionSeconds(version), versionNanos(version), versionDigits(version))

@@ -18,6 +18,9 @@ export const BATCH_HEADER_BYTES = 48
 /** Size of the buffers that bulk batches are packed in: a full batch and a record of usual size behind it. */
 export const BATCH_BUFFER_BYTES = limits.batchBytes + 4096
 
+/** Where a batch without a source comes from. */
+export const NO_SOURCE = { sourceLow: 0, sourceHigh: 0, sourceFrom: 0, sourceUpTo: 0 } as const
+
 export interface BatchHeader {
   readonly batchBytes: number
   readonly featureGroup: number

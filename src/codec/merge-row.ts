@@ -1,7 +1,7 @@
 /** A record with some of its features changed, as a new row: how an update becomes a put of the whole record. */
 import { KIND_STRING, type RecordSchema } from '../core/model.ts'
 import type { BatchBuilder } from './batch-builder.ts'
-import { slotsOffset, VALUE_SLOT_COUNT, VALUE_VALIDITY } from './row.ts'
+import { isSlotValid, slotsOffset, VALUE_SLOT_COUNT } from './row.ts'
 import { exactTexts, type Version } from './version.ts'
 
 /** A version opened for copying features out of it. */
@@ -51,10 +51,8 @@ const open = (version: Version): Source => ({
   texts: exactTexts(version),
 })
 
-function has({ version, slotCount }: Source, slot: number): boolean {
-  if (slot >= slotCount) return false
-  return (version.bytes[version.start + VALUE_VALIDITY + (slot >>> 3)]! & (1 << (slot & 7))) !== 0
-}
+const has = ({ version, slotCount }: Source, slot: number): boolean =>
+  slot < slotCount && isSlotValid(version.bytes, version.start, slot)
 
 function copySlot(builder: BatchBuilder, source: Source, slot: number, isText: boolean): void {
   const { bytes, start } = source.version

@@ -1,20 +1,18 @@
 /** The value part of a row, back as a record of the caller's types. Runs on the calling thread. */
 
 import type { AnyOutputValue } from '../core/definition.ts'
-import { eventTimeText } from '../core/event-time.ts'
 import { KIND_FRACTIONAL, KIND_INTEGRAL, type RecordSchema } from '../core/model.ts'
 import { readCollection } from './collection.ts'
 import {
   FLAG_TOMBSTONE,
+  isSlotValid,
   readInteger,
   slotsOffset,
-  VALUE_DIGITS,
   VALUE_FLAGS,
-  VALUE_NANOS,
-  VALUE_SECONDS,
   VALUE_SLOT_COUNT,
-  VALUE_VALIDITY,
 } from './row.ts'
+import { eventTimeTextAt } from './version.ts'
+
 export type PlainRecord = Record<string, AnyOutputValue>
 
 /**
@@ -34,12 +32,11 @@ export function decodeRecord(
   for (const feature of schema.features) {
     const { slot } = feature
     if (slot < 0) {
-      record[feature.name] = feature === schema.identifier ? id : eventTimeOf(source, value)
+      record[feature.name] = feature === schema.identifier ? id : eventTimeTextAt(source, value)
       continue
     }
     // Features added later than the record was written have no slot in it.
-    if (slot >= slotCount) continue
-    if ((source[value + VALUE_VALIDITY + (slot >>> 3)]! & (1 << (slot & 7))) === 0) continue
+    if (slot >= slotCount || !isSlotValid(source, value, slot)) continue
     const at = slots + slot * 8
     if (feature.collection !== undefined) {
       record[feature.name] = readCollection(feature.kind, source, value + source.readUInt32LE(at))
@@ -51,12 +48,4 @@ export function decodeRecord(
     }
   }
   return record
-}
-
-function eventTimeOf(source: Buffer, value: number): string {
-  return eventTimeText(
-    source.readDoubleLE(value + VALUE_SECONDS),
-    source.readUInt32LE(value + VALUE_NANOS),
-    source[value + VALUE_DIGITS]!,
-  )
 }

@@ -2,6 +2,7 @@
  * The value part of a row as one version of a record, wherever it lies: in a chunk, in LMDB's read buffer, in a reply.
  * See row.ts for the layout. Works on bytes of any alignment.
  */
+import { eventTimeText } from '../core/event-time.ts'
 import {
   expiryBytes,
   FLAG_EXPIRY,
@@ -36,6 +37,14 @@ export const versionSeconds = ({ bytes, start }: Version): number => bytes.readD
 export const versionNanos = ({ bytes, start }: Version): number => bytes.readUInt32LE(start + VALUE_NANOS)
 
 export const versionDigits = ({ bytes, start }: Version): number => bytes[start + VALUE_DIGITS]!
+
+/** The text of a String event time, of the value part at `start`. */
+export const eventTimeTextAt = (bytes: Buffer, start: number): string =>
+  eventTimeText(
+    bytes.readDoubleLE(start + VALUE_SECONDS),
+    bytes.readUInt32LE(start + VALUE_NANOS),
+    bytes[start + VALUE_DIGITS]!,
+  )
 
 /** Whole seconds since 1970; only of a version that has an expiry. */
 export const expirySeconds = ({ bytes, end }: Version): number => bytes.readDoubleLE(end - 16)

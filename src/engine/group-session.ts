@@ -5,6 +5,7 @@
  * Does not own: what a record looks like to a caller (packers, decoders), the catalog.
  * Invariant: after `close` nothing of this group is sent any more.
  */
+import { NO_SOURCE } from '../codec/batch.ts'
 import { BatchBuilder } from '../codec/batch-builder.ts'
 import { KeyRequestBuilder, REPLY_HEADER_BYTES } from '../codec/key-request.ts'
 import { TARGET_OFFLINE, TARGET_ONLINE } from '../codec/row.ts'
@@ -28,7 +29,6 @@ export interface IdPage {
   readonly nextToken: string | undefined
 }
 
-const NO_ORIGIN = { sourceLow: 0, sourceHigh: 0, sourceFrom: 0, sourceUpTo: 0 }
 const CONDITIONAL_BUFFER_BYTES = 1024
 
 export class GroupSession {
@@ -111,7 +111,7 @@ export class GroupSession {
       () => new BatchBuilder(() => new ArrayBuffer(CONDITIONAL_BUFFER_BYTES)),
     )
     const shard = pack(batches)
-    const batch = batches[shard]!.finish({ ...NO_ORIGIN, featureGroup: this.number })
+    const batch = batches[shard]!.finish({ ...NO_SOURCE, featureGroup: this.number })
     const { gate } = this.core
     if (gate.wouldWait(batch.bytes)) {
       await gate.acquire(batch.bytes)

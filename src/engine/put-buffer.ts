@@ -5,6 +5,7 @@
  * Owns: the batches being filled, and the promise that all writes of a batch share.
  * Invariant: writes to one record are sent in the order they were made.
  */
+import { NO_SOURCE } from '../codec/batch.ts'
 import { BatchBuilder } from '../codec/batch-builder.ts'
 import { MillraceError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -103,13 +104,7 @@ export class PutBuffer {
   #send(shard: number): void {
     const outcome = this.#outcomes[shard]!
     this.#outcomes[shard] = undefined
-    const batch = this.batches[shard]!.finish({
-      featureGroup: this.#featureGroup,
-      sourceLow: 0,
-      sourceHigh: 0,
-      sourceFrom: 0,
-      sourceUpTo: 0,
-    })
+    const batch = this.batches[shard]!.finish({ ...NO_SOURCE, featureGroup: this.#featureGroup })
     const { gate } = this.#core
     let sent: Promise<void>
     if (gate.wouldWait(batch.bytes)) {

@@ -2,7 +2,7 @@
  * Readers turn one column of a chunk into JavaScript values, in an array that the caller reuses. They make as few
  * objects as the values allow: repeated strings and event times are the same string object again.
  */
-import { EVENT_SECONDS_MAX, EVENT_SECONDS_MIN, eventTimeText } from '../core/event-time.ts'
+import { EVENT_SECONDS_MAX, EVENT_SECONDS_MIN, eventTimeText, fractionDigits } from '../core/event-time.ts'
 import type { ColumnChunk, ColumnData, ValueBytes } from './column-chunk.ts'
 
 export type InputValue = string | number | bigint | null
@@ -182,7 +182,7 @@ function bigTimestampText(value: bigint, perSecond: bigint): string {
 
 /** The text of an instant with as many fraction digits as it needs. */
 function instantText(seconds: number, nanos: number): string {
-  const digits = nanos === 0 ? 0 : nanos % 1_000_000 === 0 ? 3 : nanos % 1000 === 0 ? 6 : 9
+  const digits = fractionDigits(nanos)
   if (seconds >= EVENT_SECONDS_MIN && seconds <= EVENT_SECONDS_MAX)
     return eventTimeText(seconds, nanos, digits)
   // Not a legal event time, but legal as the value of another feature: spelled alike, with a year of any length.

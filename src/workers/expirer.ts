@@ -8,6 +8,7 @@
  * A timer says only when to look: the record may have been overwritten meanwhile. What is expired leaves through the
  * log, like every other change, so that replay repeats it in its place.
  */
+import { NO_SOURCE } from '../codec/batch.ts'
 import { BatchBuilder, type PackedBatch } from '../codec/batch-builder.ts'
 import { slotBits } from '../codec/merge-row.ts'
 import { FLAG_TOMBSTONE, OPERATION_EXPIRE, TARGET_OFFLINE, TARGET_ONLINE } from '../codec/row.ts'
@@ -33,7 +34,6 @@ const HORIZON_MS = 60_000
 const TIMERS_MAX = 300_000
 /** Timers looked at, and index entries loaded, at one time. */
 const STEP = 2000
-const NO_SOURCE = { sourceLow: 0, sourceHigh: 0, sourceFrom: 0, sourceUpTo: 0 }
 
 export interface ExpirerParts {
   readonly online: OnlineSide
